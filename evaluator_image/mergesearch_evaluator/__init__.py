@@ -1,0 +1,1 @@
+"""The evaluator: scores candidates with lm-eval on vLLM or on transformers."""

@@ -1,0 +1,1 @@
+"""The merger: writes linear merges of safetensors checkpoints, streaming."""

@@ -1,0 +1,133 @@
+"""Names inside a workspace, and how files that others read are written. Standard library only.
+
+    <workspace>/<search uid>/                       holds MARKER; only such folders are ever removed
+        merges/<candidate>/                         a plain Hugging Face folder with MERGE_RECORD inside
+        reports/merge/<candidate>.json              a MergeReport
+        evaluations/<split>/<candidate>/report.json an EvaluationReport
+        evaluations/<split>/<candidate>/<task>.jsonl.zst   per-sample scores, one line a sample
+        comparison.json                             a CompareReport
+
+Everything is written to a sibling whose name carries TEMPORARY_PREFIX and the writer's token, fsynced and renamed, so
+that an old process that still writes cannot touch its successor's files.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+
+from mergesearch.errors import InvalidRequestError
+from mergesearch.reasons import Reason
+
+MARKER = ".mergesearch.json"
+"""In every folder that belongs to a search: its UID and name."""
+MERGE_RECORD = "merge.json"
+"""Beside the weights: where they come from, and the hash of the request that made them."""
+REPORT = "report.json"
+TEMPORARY_PREFIX = ".tmp-"
+WORKSPACE_VOLUME = "workspace"
+CHECKPOINTS_VOLUME = "checkpoints"
+
+
+def search_folder(uid: str) -> PurePosixPath:
+    """Everything a search ever writes lies below this folder of the workspace."""
+    return PurePosixPath(uid)
+
+
+def merges_folder(uid: str) -> PurePosixPath:
+    """Parent of all merged weights of a search."""
+    return search_folder(uid) / "merges"
+
+
+def merge_folder(uid: str, candidate: str) -> PurePosixPath:
+    """The published weights of one candidate."""
+    return merges_folder(uid) / candidate
+
+
+def merge_report(uid: str, candidate: str) -> PurePosixPath:
+    """The merge report of one candidate; it stays when the weights go."""
+    return search_folder(uid) / "reports" / "merge" / f"{candidate}.json"
+
+
+def evaluation_folder(uid: str, split: str, candidate: str) -> PurePosixPath:
+    """The report and the per-sample scores of one candidate on one split."""
+    return search_folder(uid) / "evaluations" / split / candidate
+
+
+def comparison_report(uid: str) -> PurePosixPath:
+    """The paired statistics of the confirmation."""
+    return search_folder(uid) / "comparison.json"
+
+
+def writer_token() -> str:
+    """What tells this writer's temporary names from another's: the pod's UID, or the process's id."""
+    return os.environ.get("MERGESEARCH_WRITER", "") or str(os.getpid())
+
+
+def temporary_sibling(path: Path) -> Path:
+    """The name under which `path` is written before it is renamed into place."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{writer_token()}")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write `content` so that a reader sees the old file or the whole new one, never a part. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_sibling(path)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_folder(path.parent)
+
+
+def resolve_inside(root: Path, relative: str | PurePosixPath) -> Path:
+    """The file or folder `relative` below `root`, symlinks followed. Raises InvalidRequestError if it leaves `root`."""
+    base = root.resolve()
+    found = (base / relative).resolve()
+    if not found.is_relative_to(base):
+        raise InvalidRequestError(
+            f"{relative}: leads to {found}, outside its volume {base}", reason=Reason.PATH_OUTSIDE_VOLUME
+        )
+    return found
+
+
+def claim_search_folder(workspace: Path, uid: str, name: str) -> Path:
+    """Create the search's folder with its marker where it is missing, and return it. Raises OSError."""
+    folder = workspace / search_folder(uid)
+    marker = folder / MARKER
+    if not marker.exists():
+        write_atomically(marker, json.dumps({"uid": uid, "name": name}) + "\n")
+    return folder
+
+
+def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
+    """Remove the weights of `candidates` if the folder carries this search's marker; return those that were there.
+
+    A folder is renamed aside first, so that a half-removed one never looks finished.
+    """
+    marker = workspace / search_folder(uid) / MARKER
+    if not marker.is_file() or json.loads(marker.read_text()).get("uid") != uid:
+        return ()
+    removed = []
+    for candidate in candidates:
+        folder = resolve_inside(workspace, merge_folder(uid, candidate))
+        if folder.parent == (workspace.resolve() / merges_folder(uid)) and folder.is_dir():
+            aside = temporary_sibling(folder)
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+            removed.append(candidate)
+    return tuple(removed)

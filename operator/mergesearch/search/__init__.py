@@ -1,0 +1,1 @@
+"""Parametrisations, the optimiser and its replay, selection: pure."""

@@ -1,0 +1,248 @@
+"""The frame of the merger's and the evaluator's entry points: request in, reports out, exit code. Standard library
+and pydantic only.
+
+    one request    the request stands in REQUEST_VARIABLE; reports go to standard output, one line each, and in a
+    compact form into the
+                   pod's termination message; the process ends with the request's exit code
+    `--serve`      requests come on standard input, one a line; every line of standard output is an `Answer`, and one
+    with `exit` ends a
+                   request. The process ends at the end of its input, or when its parent dies
+
+Whatever a library prints goes to standard error: file descriptor 1 is taken away before the first handler runs.
+"""
+
+import argparse
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Protocol, TextIO
+
+from pydantic import ValidationError
+
+from mergesearch.contract import REQUEST, Model, Report, Request, Sha256, VolumePath, digest
+from mergesearch.errors import (
+    ExitCode,
+    InterruptedRunError,
+    InvalidRequestError,
+    MergeSearchError,
+)
+from mergesearch.files import resolve_inside, write_atomically
+from mergesearch.reasons import Reason
+
+REQUEST_VARIABLE = "MERGESEARCH_REQUEST"
+"""Environment variable that holds the request of a process that serves just one."""
+TERMINATION_LOG_VARIABLE = "MERGESEARCH_TERMINATION_LOG"
+"""Environment variable with the path of the kubelet's termination message, where there is one."""
+TERMINATION_MESSAGE_BYTES = 4096
+"""The kubelet keeps the last 4096 bytes of a termination message."""
+DEFAULT_MOUNTS = Path("/volumes")
+"""Where a volume lies that no `--volume` names: in a folder of its name."""
+PARENT_CHECK_SECONDS = 1.0
+
+
+class Exit(Model):
+    """How a process ended, or how a resident one answered one request."""
+
+    code: int
+    reason: Reason | None = None
+    message: str = ""
+
+
+class Answer(Model):
+    """One line of a resident process: a report, progress inside the running request, or the end of it."""
+
+    report: Report | None = None
+    progress: str | None = None
+    """A short sentence for people; carries no state."""
+    exit: Exit | None = None
+
+
+class Termination(Model):
+    """A pod's termination message: all reports, or their digest where they are too long and a reader has to fetch
+    them.
+    """
+
+    exit: Exit
+    reports: tuple[Report, ...] = ()
+    reports_digest: Sha256 | None = None
+
+
+class Volumes:
+    """Where the named volumes of a request lie in this process."""
+
+    def __init__(self, roots: Mapping[str, Path]) -> None:
+        self._roots = dict(roots)
+
+    def root(self, name: str) -> Path:
+        """The folder where a volume is mounted. Raises InvalidRequestError if there is none."""
+        root = self._roots.get(name, DEFAULT_MOUNTS / name)
+        if not root.is_dir():
+            known = ", ".join(sorted(self._roots)) or "none"
+            raise InvalidRequestError(
+                f"volume {name!r}: {root} is not a folder (volumes given: {known})", reason=Reason.CHECKPOINT_MISSING
+            )
+        return root
+
+    def resolve(self, location: VolumePath) -> Path:
+        """The path of a location; symlinks may not lead out of the volume. Raises InvalidRequestError."""
+        return resolve_inside(self.root(location.volume), location.path)
+
+
+Emit = Callable[[Report], None]
+Progress = Callable[[str], None]
+
+
+class Handler(Protocol):
+    """Meets one request: emits a report for each candidate as it is done; raises MergeSearchError for the process as
+    a whole.
+    """
+
+    def __call__(self, request: Request, volumes: Volumes, emit: Emit, progress: Progress) -> None:
+        """Raises MergeSearchError; anything else counts as transient."""
+
+
+def run(program: str, handler: Handler, argv: Sequence[str] | None = None) -> int:
+    """Serve one request from the environment, or with `--serve` many from standard input. Returns the exit code."""
+    arguments = _parser(program).parse_args(argv)
+    protocol = _take_standard_output()
+    volumes = Volumes(dict(arguments.volume))
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if not arguments.serve:
+            return _serve_once(handler, volumes, protocol)
+        # Ctrl-C reaches the whole foreground group: what becomes of this process is its parent's decision.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+        return _serve(handler, volumes, sys.stdin, protocol)
+    except InterruptedRunError:
+        return ExitCode.INTERRUPTED
+
+
+def answer(handler: Handler, document: str, volumes: Volumes, emit: Emit, progress: Progress) -> Exit:
+    """Meet one request given as JSON; errors become an exit. The one place where they do."""
+    reports: list[Report] = []
+
+    def remember(report: Report) -> None:
+        reports.append(report)
+        emit(report)
+
+    try:
+        handler(REQUEST.validate_json(document), volumes, remember, progress)
+    except ValidationError as error:
+        return Exit(code=ExitCode.INVALID_REQUEST, reason=Reason.MALFORMED_REQUEST, message=str(error))
+    except MergeSearchError as error:
+        return Exit(code=error.exit_code, reason=error.reason, message=error.message)
+    except MemoryError as error:
+        return Exit(code=ExitCode.TRANSIENT, reason=Reason.OUT_OF_MEMORY, message=str(error) or "out of memory")
+    except Exception as error:  # noqa: BLE001 - the border: what nobody foresaw is transient and loud
+        traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Exit(code=ExitCode.NO_SPACE, reason=Reason.NO_SPACE, message=str(error))
+        return Exit(code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=f"{type(error).__name__}: {error}")
+    return _exit_of(reports)
+
+
+def _exit_of(reports: Sequence[Report]) -> Exit:
+    """A batch of one whose candidate can never succeed ends with 65; everything else that has its reports is done."""
+    failure = reports[0].failure if len(reports) == 1 else None
+    if failure is not None and not failure.transient and reports[0].kind in ("merge", "evaluate"):
+        return Exit(code=ExitCode.INVALID_CANDIDATE, reason=failure.reason, message=failure.message)
+    return Exit(code=ExitCode.DONE)
+
+
+def _serve_once(handler: Handler, volumes: Volumes, protocol: TextIO) -> int:
+    reports: list[Report] = []
+
+    def emit(report: Report) -> None:
+        reports.append(report)
+        _print(protocol, report)
+
+    document = os.environ.get(REQUEST_VARIABLE, "")
+    end = answer(handler, document, volumes, emit, lambda sentence: print(sentence, file=sys.stderr))  # noqa: T201
+    if end.message:
+        print(f"{end.reason}: {end.message}", file=sys.stderr)  # noqa: T201
+    log = os.environ.get(TERMINATION_LOG_VARIABLE)
+    if log:
+        Path(log).write_text(termination_message(reports, end), encoding="utf-8")
+    return end.code
+
+
+def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextIO) -> int:
+    for line in requests:
+        if line.strip():
+            end = answer(
+                handler,
+                line,
+                volumes,
+                lambda report: _print(protocol, Answer(report=report)),
+                lambda sentence: _print(protocol, Answer(progress=sentence)),
+            )
+            _print(protocol, Answer(exit=end))
+            if end.code == ExitCode.INTERRUPTED:
+                return end.code
+    return ExitCode.DONE
+
+
+def termination_message(reports: Sequence[Report], end: Exit) -> str:
+    """The compact form of all reports, at most TERMINATION_MESSAGE_BYTES long; a digest where they do not fit."""
+    whole = Termination(exit=end, reports=tuple(reports)).to_json()
+    if len(whole.encode()) <= TERMINATION_MESSAGE_BYTES:
+        return whole
+    short = end.model_copy(update={"message": end.message[:500]})
+    return Termination(exit=short, reports_digest=digest([report.to_json() for report in reports])).to_json()
+
+
+def publish_report(path: Path, report: Report) -> None:
+    """Write a report where `files.py` says, atomically. Raises OSError."""
+    write_atomically(path, report.to_json() + "\n")
+
+
+def _print(protocol: TextIO, document: Model) -> None:
+    protocol.write(document.to_json() + "\n")
+    protocol.flush()
+
+
+def _take_standard_output() -> TextIO:
+    sys.stdout.flush()
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return protocol
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise InterruptedRunError("asked to stop by SIGTERM", reason=Reason.INTERRUPTED)
+
+
+def _die_with_parent(parent: int) -> None:
+    """A resident process whose parent was killed must not go on working for nobody."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _volume(text: str) -> tuple[str, Path]:
+    name, separator, folder = text.partition("=")
+    if not (name and separator and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR")
+    return name, Path(folder).absolute()
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=f"Takes its request from ${REQUEST_VARIABLE}.")
+    parser.add_argument("--serve", action="store_true", help="stay, and read one request a line from standard input")
+    parser.add_argument(
+        "--volume",
+        action="append",
+        default=[],
+        type=_volume,
+        metavar="NAME=DIR",
+        help=f"where a volume lies (default: {DEFAULT_MOUNTS}/NAME); may be repeated",
+    )
+    return parser
