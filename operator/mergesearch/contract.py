@@ -24,7 +24,9 @@ CONTRACT_VERSION = 1
 CandidateId = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Dtype = Literal["bfloat16", "float16", "float32"]
-Split = Literal["search", "again", "unseen", "held-out"]
+ShortDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""The first 16 digits of a SHA-256: enough to notice a change, short enough for a status of many leaf tasks."""
+Split = Literal["search", "again", "unseen"]
 """`search`: what the search optimises. `again`: the same samples once more, for the noise floor. The others: see
 `EvaluationRequest`.
 """
@@ -130,7 +132,7 @@ class SampleSelection(Model):
     start: int = Field(default=0, ge=0)
     stop: int = Field(ge=1)
     seed: int | None = None
-    documents: Sha256 | None = None
+    documents: ShortDigest | None = None
     """Digest over the leaf's documents as the preflight saw them; where given, the evaluator compares."""
 
     @model_validator(mode="after")
@@ -415,7 +417,7 @@ class LeafFacts(Model):
 
     name: str
     total: int
-    documents: Sha256
+    documents: ShortDigest
 
 
 class TaskFacts(Model):

@@ -1,0 +1,368 @@
+"""What a search remembers: the status of a MergeSearch, its only truth; pure.
+
+Everything else follows from it: which children ought to exist, the state of the optimiser, the weights of a
+candidate. It holds facts, compactly, since the whole resource has to stay well below what etcd takes: lists follow
+the order of the spec's checkpoints and tasks.
+"""
+
+import base64
+import struct
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mergesearch.api.base import ApiModel
+from mergesearch.contract import Sha256, ShortDigest, Split
+from mergesearch.reasons import Reason
+
+STATUS_VERSION = 1
+"""Grows when a field changes its meaning; a status of a newer version is left alone."""
+MAX_MESSAGE = 200
+"""Characters of a record's message; the whole text is in the child's log."""
+MAX_STATUS_BYTES = 400_000
+
+Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
+
+
+class Phase(StrEnum):
+    """Where a search is; for people, code never branches on it."""
+
+    PREFLIGHT = "Preflight"
+    BASELINES = "Baselines"
+    SEARCHING = "Searching"
+    CONFIRMING = "Confirming"
+    COMPLETE = "Complete"
+    SUSPENDED = "Suspended"
+    STALLED = "Stalled"
+    FAILED = "Failed"
+
+
+class RecordKind(StrEnum):
+    """What a record scores."""
+
+    CHECKPOINT = "Checkpoint"
+    NOISE = "Noise"
+    """The first checkpoint once more, on the same samples: the noise floor."""
+    UNIFORM = "Uniform"
+    MERGE_BEST = "MergeBest"
+    GREEDY = "Greedy"
+    SEARCH = "Search"
+
+
+class RecordState(StrEnum):
+    """Goes forward only, but for a retry, a suspension or lost weights, which lead back to Waiting with a higher
+    attempt.
+    """
+
+    WAITING = "Waiting"
+    MERGING = "Merging"
+    MERGED = "Merged"
+    EVALUATING = "Evaluating"
+    SCORED = "Scored"
+    FAILED = "Failed"
+
+
+class Stage(StrEnum):
+    """What a launch does."""
+
+    PREFLIGHT_CHECKPOINTS = "PreflightCheckpoints"
+    PREFLIGHT_TASKS = "PreflightTasks"
+    MERGE = "Merge"
+    EVALUATE = "Evaluate"
+    COMPARE = "Compare"
+    READ = "Read"
+    CLEANUP = "Cleanup"
+
+
+class Record(ApiModel):
+    """One thing to score on one split: a candidate of the search, a baseline, or one of these again for the
+    confirmation.
+    """
+
+    id: str
+    """Unique within its list; for a confirmation, the id of what is confirmed."""
+    kind: RecordKind
+    generation: int | None = None
+    """Generation of a search candidate, from 0."""
+    x: str | None = None
+    """The proposed vector of a search candidate: base64 of little-endian float32, one number a checkpoint."""
+    members: tuple[str, ...] = ()
+    """Of a baseline: the checkpoints that are merged with equal weights."""
+    state: RecordState = RecordState.WAITING
+    """Where it is."""
+    attempt: int = 1
+    """Grows whenever it is sent back to Waiting."""
+    charged: int = 0
+    """Failures of the present stage that count against its retries."""
+    disruptions: int = 0
+    """Times that the platform ended its process."""
+    not_before: datetime | None = None
+    """It is not tried again before this time."""
+    merged: bool = False
+    """Its weights lie on the workspace."""
+    merge_hash: Sha256 | None = None
+    """Request hash of the weights that lie there or are being scored."""
+    scores: tuple[float, ...] = ()
+    """Held-in score on each task, in spec order; then, in a confirmation, on each held-out task."""
+    errors: tuple[float | None, ...] = ()
+    """Standard error of each score, rounded."""
+    fitness: float | None = None
+    """Aggregate of the held-in scores."""
+    reason: Reason | None = None
+    """Why it failed, or was last tried again."""
+    message: Message = ""
+    """The reason in words."""
+    started_at: datetime | None = None
+    """When its first process was recorded."""
+    finished_at: datetime | None = None
+    """When it was scored or failed for good."""
+    merge_seconds: float | None = None
+    """Of the successful merge."""
+    evaluate_seconds: float | None = None
+    """Of the successful evaluation."""
+
+    @property
+    def ended(self) -> bool:
+        """Scored, or failed for good."""
+        return self.state in (RecordState.SCORED, RecordState.FAILED)
+
+
+class Launch(ApiModel):
+    """One child process or Job, recorded before it exists and dropped when its outcome is folded into its
+    candidates.
+    """
+
+    number: int
+    """Only grows."""
+    stage: Stage
+    """What it does."""
+    split: Split = "search"
+    """Which list of records its candidates are in, and which samples they are scored on."""
+    candidates: tuple[str, ...] = ()
+    """Ids of its records."""
+    prunes: tuple[str, ...] = ()
+    """Ids whose weights it removes first."""
+    created_at: datetime
+    """When it was recorded."""
+
+
+class LeafStatus(ApiModel):
+    """A leaf task as the preflight saw it."""
+
+    name: str
+    """Name in lm-eval."""
+    total: int
+    """Documents."""
+    documents: ShortDigest
+    """Digest over the documents."""
+
+
+class TaskStatus(ApiModel):
+    """A task as the preflight saw it."""
+
+    name: str
+    """Name in lm-eval."""
+    leaves: tuple[LeafStatus, ...]
+    """Its leaf tasks."""
+
+
+class PreflightStatus(ApiModel):
+    """What the preflight found; what later requests are checked against."""
+
+    fingerprints: tuple[Sha256, ...] = ()
+    """Of the checkpoints, in spec order."""
+    input_bytes: int = 0
+    """Of all checkpoints."""
+    output_bytes: int = 0
+    """Of one merge."""
+    parameters: int = 0
+    """Of one merge."""
+    free_bytes: int = 0
+    """On the workspace, when it was measured."""
+    tasks: tuple[TaskStatus, ...] = ()
+    """Held-in, then held-out tasks."""
+    smallest_gain: float | None = None
+    """The smallest gain that the unseen samples can prove: one-sided 5%, power 80%, one in five samples differing."""
+    versions: dict[str, str] = {}
+    """Of lm-eval and the backend."""
+    warnings: tuple[Message, ...] = Field(default=(), max_length=16)
+    """What a person should know."""
+
+
+class AlgorithmStatus(ApiModel):
+    """What proposes the candidates; with the records it determines all that is proposed later."""
+
+    name: str
+    """`Softmax`, `Box`, `Paper` or `Random`."""
+    seed: int
+    """Seed of every proposal."""
+    dimension: int
+    """Number of checkpoints."""
+    population_size: int
+    """Candidates of a generation."""
+    versions: dict[str, str]
+    """Of cmaes and numpy, when the search began."""
+
+
+class Counts(ApiModel):
+    """Search candidates by state, and what happened to their processes."""
+
+    total: int = 0
+    """Asked for."""
+    waiting: int = 0
+    """Not started, or to be tried again."""
+    merging: int = 0
+    """In a merger."""
+    evaluating: int = 0
+    """Merged, or in an evaluator."""
+    scored: int = 0
+    """Scored."""
+    failed: int = 0
+    """Failed for good."""
+    retried: int = 0
+    """Tries beyond the first, of all records."""
+    disrupted: int = 0
+    """Processes ended by the platform."""
+
+
+class Best(ApiModel):
+    """The best search candidate so far, on the search samples."""
+
+    id: str
+    """Its id."""
+    fitness: float
+    """Its fitness."""
+    weights: dict[str, float]
+    """Its weights, rounded to 6 digits."""
+    gain: float | None = None
+    """Over the best baseline on the search samples."""
+
+
+class Gain(ApiModel):
+    """The winner against one baseline on the unseen samples."""
+
+    baseline: str
+    """Id of the baseline."""
+    gain: float
+    """Difference of fitness."""
+    low: float
+    """Lower end of the 95% interval."""
+    high: float
+    """Upper end of the 95% interval."""
+    p: float
+    """One-sided p."""
+
+
+class Confirmed(ApiModel):
+    """The winner, chosen and proven on samples that the search never saw."""
+
+    id: str
+    """Its id."""
+    weights: dict[str, float]
+    """Its weights, rounded to 6 digits."""
+    fitness: float
+    """On the unseen samples."""
+    path: str
+    """Its folder on the workspace."""
+    gains: tuple[Gain, ...] = ()
+    """Against each confirmed baseline, the best checkpoint, uniform and merge-best among them."""
+    reused: bool = False
+    """The unseen samples had decided an earlier confirmation of this search already."""
+
+
+class Cost(ApiModel):
+    """What was spent, failed tries included."""
+
+    merge_seconds: float = 0.0
+    """Wall time of mergers."""
+    evaluate_seconds: float = 0.0
+    """Wall time of evaluators."""
+    gpu_seconds: float = 0.0
+    """Wall time times GPUs asked for."""
+    prompt_tokens: int = 0
+    """Read by models."""
+    generated_tokens: int = 0
+    """Written by models."""
+
+
+class Condition(ApiModel):
+    """A metav1.Condition."""
+
+    type: Literal["Ready", "Reconciling", "Stalled", "Suspended", "Complete", "Failed"]
+    """What it is about."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: Reason
+    """For machines."""
+    message: Annotated[str, Field(max_length=2000)] = ""
+    """For people."""
+    observed_generation: int
+    """Generation of the spec that it is about."""
+    last_transition_time: datetime
+    """When `status` last changed."""
+
+
+class MergeSearchStatus(ApiModel):
+    """What a search remembers."""
+
+    version: int = STATUS_VERSION
+    """Of this form of the status."""
+    observed_generation: int = 0
+    """Generation of the spec that was last acted on."""
+    phase: Phase = Phase.PREFLIGHT
+    """For people."""
+    start_time: datetime | None = None
+    """When the search was first seen."""
+    completion_time: datetime | None = None
+    """When it was complete or failed."""
+    active_seconds: float = 0.0
+    """Time with a process running, up to `activeSince`."""
+    active_since: datetime | None = None
+    """Since when a process runs without a break."""
+    retry: str = ""
+    """The spec's `retry` that was last acted on."""
+    preflight: PreflightStatus | None = None
+    """Set when the preflight has passed."""
+    algorithm: AlgorithmStatus | None = None
+    """Set when the search has begun."""
+    images: dict[str, str] = {}
+    """Digests of the images that ran, by stage."""
+    counts: Counts = Counts()
+    """Of the search candidates."""
+    baselines: tuple[Record, ...] = ()
+    """Baselines on the search samples."""
+    candidates: tuple[Record, ...] = ()
+    """Candidates of the search, in the order in which they were proposed."""
+    confirmations: tuple[Record, ...] = ()
+    """Finalists and baselines on the unseen samples and the held-out tasks."""
+    rounds: int = 0
+    """Confirmations that have been decided."""
+    launches: tuple[Launch, ...] = ()
+    """Children that ought to exist."""
+    next_launch: int = 1
+    """Number of the next launch."""
+    best: Best | None = None
+    """Best candidate so far."""
+    confirmed: Confirmed | None = None
+    """The winner."""
+    pareto: tuple[str, ...] = ()
+    """Candidates that no other beats on every held-in task."""
+    noise: float | None = None
+    """Difference of fitness between two evaluations of the first checkpoint on the same samples."""
+    cost: Cost = Cost()
+    """What was spent."""
+    conditions: tuple[Condition, ...] = ()
+    """Ready, Reconciling, Stalled, Suspended, Complete, Failed."""
+
+
+def encode_vector(x: tuple[float, ...]) -> str:
+    """Base64 of little-endian float32. The numbers must be float32 already, so that nothing is lost."""
+    return base64.b64encode(struct.pack(f"<{len(x)}f", *x)).decode()
+
+
+def decode_vector(text: str) -> tuple[float, ...]:
+    """The inverse of `encode_vector`. Raises ValueError."""
+    data = base64.b64decode(text, validate=True)
+    return struct.unpack(f"<{len(data) // 4}f", data)
