@@ -17,6 +17,8 @@ class Reason(StrEnum):
     RESUMED = "Resumed"
     SUSPENDED = "Suspended"
     DRAINING = "Draining"
+    REPLAY_DIVERGED = "ReplayDiverged"
+    NOT_YET = "NotYet"
     # Complete, because ...
     BUDGET_SPENT = "BudgetSpent"
     GOAL_REACHED = "GoalReached"

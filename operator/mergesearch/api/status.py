@@ -185,7 +185,7 @@ class PreflightStatus(ApiModel):
     """Held-in, then held-out tasks."""
     smallest_gain: float | None = None
     """The smallest gain that the unseen samples can prove: one-sided 5%, power 80%, one in five samples differing."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default={}, max_length=16)
     """Of lm-eval and the backend."""
     warnings: tuple[Message, ...] = Field(default=(), max_length=16)
     """What a person should know."""
@@ -290,7 +290,7 @@ class Cost(ApiModel):
 class Condition(ApiModel):
     """A metav1.Condition."""
 
-    type: Literal["Ready", "Reconciling", "Stalled", "Suspended", "Complete", "Failed"]
+    type: Literal["Ready", "Reconciling", "Stalled", "Suspended", "Complete", "Failed", "Reproducible"]
     """What it is about."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
@@ -302,6 +302,15 @@ class Condition(ApiModel):
     """Generation of the spec that it is about."""
     last_transition_time: datetime
     """When `status` last changed."""
+
+
+class Decision(ApiModel):
+    """Something the search has decided, with its reason."""
+
+    reason: Reason
+    """For machines."""
+    message: Annotated[str, Field(max_length=2000)]
+    """For people."""
 
 
 class MergeSearchStatus(ApiModel):
@@ -323,11 +332,21 @@ class MergeSearchStatus(ApiModel):
     """Since when a process runs without a break."""
     retry: str = ""
     """The spec's `retry` that was last acted on."""
-    preflight: PreflightStatus | None = None
-    """Set when the preflight has passed."""
+    preflight: PreflightStatus = PreflightStatus()
+    """What the preflight has found so far."""
+    preflight_due: tuple[Stage, ...] = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS)
+    """Halves of the preflight that have not passed yet."""
+    stalled: Decision | None = None
+    """Why nothing new starts until a person has acted."""
+    closed: Decision | None = None
+    """Why no more candidates are asked for."""
+    failed: Decision | None = None
+    """Why the search has ended without a result."""
     algorithm: AlgorithmStatus | None = None
-    """Set when the search has begun."""
-    images: dict[str, str] = {}
+    """Set when the first generation is asked for."""
+    diverged: bool = False
+    """Asking again gave other vectors than the recorded ones, which stay: numerical libraries have changed."""
+    images: dict[str, str] = Field(default={}, max_length=16)
     """Digests of the images that ran, by stage."""
     counts: Counts = Counts()
     """Of the search candidates."""
@@ -341,6 +360,8 @@ class MergeSearchStatus(ApiModel):
     """Confirmations that have been decided."""
     launches: tuple[Launch, ...] = ()
     """Children that ought to exist."""
+    stage_failures: dict[Stage, int] = Field(default={}, max_length=8)
+    """Failures in a row of stages that have no records: preflight, compare, cleanup."""
     next_launch: int = 1
     """Number of the next launch."""
     best: Best | None = None
@@ -354,7 +375,7 @@ class MergeSearchStatus(ApiModel):
     cost: Cost = Cost()
     """What was spent."""
     conditions: tuple[Condition, ...] = ()
-    """Ready, Reconciling, Stalled, Suspended, Complete, Failed."""
+    """Ready, Reconciling, Stalled, Suspended, Complete, Failed; Reproducible where it does not hold."""
 
 
 def encode_vector(x: tuple[float, ...]) -> str:

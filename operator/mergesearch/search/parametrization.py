@@ -1,0 +1,66 @@
+"""Maps between the optimiser's vectors x and merge weights on the simplex; pure.
+
+Weights are called w here, α in Khalifa et al. N is the number of checkpoints.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Map = Literal["Softmax", "Box", "Simplex"]
+"""Softmax: w = softmax(x). Box: w = clip(x, 0, 1) / sum, the paper's. Simplex: x is w already."""
+Vector = npt.NDArray[np.float64]
+
+
+def weights_of(x: Sequence[float], how: Map, skip_below: float = 0.0) -> tuple[float, ...]:
+    """The merge weights of x: at least 0, summing to 1. Raises ValueError if x is not finite or a box vector has no
+    positive entry.
+
+    Weights below `skip_below` become an exact 0 and the others are rescaled, so that their checkpoints are not read;
+    the largest weight always stays.
+    """
+    vector = np.asarray(x, dtype=np.float64)
+    if not np.all(np.isfinite(vector)):
+        raise ValueError(f"a vector with a non-finite entry has no weights: {list(x)}")
+    if how == "Softmax":
+        raw = np.exp(vector - vector.max())
+    elif how == "Box":
+        raw = np.clip(vector, 0.0, 1.0)
+    else:
+        raw = np.clip(vector, 0.0, None)
+    if raw.sum() <= 0.0:
+        raise ValueError("a vector without a positive entry has no weights")
+    weights = raw / raw.sum()
+    weights[(weights < skip_below) & (weights < weights.max())] = 0.0
+    return tuple(float(weight) for weight in weights / weights.sum())
+
+
+def softmax_mean(history: Sequence[tuple[Sequence[float], float]], dimension: int, share: float = 0.3) -> Vector:
+    """Where the softmax search starts: z = log(½ · mean of the best weights + ½ / N), centred.
+
+    `history` holds (weights, fitness); the best `share` of it counts, at least one point; ties go to the earlier.
+    Without a history the start is the uniform merge, z = 0.
+    """
+    uniform = np.full(dimension, 1.0 / dimension)
+    if not history:
+        return np.zeros(dimension)
+    ranked = sorted(history, key=lambda point: -point[1])
+    best = ranked[: max(1, round(share * len(ranked)))]
+    mean = np.mean([np.asarray(weights, dtype=np.float64) for weights, _ in best], axis=0)
+    z = np.log(0.5 * mean + 0.5 * uniform)
+    return np.asarray(z - z.mean(), dtype=np.float64)
+
+
+def box_mean(history: Sequence[tuple[Sequence[float], float]], dimension: int, share: float = 0.3) -> Vector:
+    """Where the box search starts: half the mean of the best weights, half uniform; 1/N without a history, as in the
+    paper.
+    """
+    uniform = np.full(dimension, 1.0 / dimension)
+    if not history:
+        return uniform
+    ranked = sorted(history, key=lambda point: -point[1])
+    best = ranked[: max(1, round(share * len(ranked)))]
+    mean = np.mean([np.asarray(weights, dtype=np.float64) for weights, _ in best], axis=0)
+    return np.asarray(0.5 * mean + 0.5 * uniform, dtype=np.float64)
