@@ -1,0 +1,98 @@
+# Thin: each target calls one thing. `make help` lists them; docs/contributing.md says what each costs.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# --no-deps: a constraint file is the whole set, and nothing that it does not name is installed.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
+PINNED := $(INSTALL) --require-hashes --build-constraints constraints/bootstrap.txt
+OWN := $(INSTALL) --no-build-isolation
+
+.PHONY: help
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One environment in two steps: `dev` holds what `local` holds, in the same versions, so it only adds to it.
+
+$(VENV)/.bootstrap: constraints/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "MergeSearch needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints/bootstrap.txt
+	@touch $@
+
+$(VENV)/.local: constraints/local.txt pyproject.toml $(VENV)/.bootstrap
+	$(PINNED) -r constraints/local.txt
+	$(OWN) --editable .
+	@touch $@
+
+SHIM := evaluator_image/vllm_cpu_shim
+$(VENV)/.dev: constraints/dev.txt pyproject.toml $(wildcard $(SHIM)/*) $(VENV)/.bootstrap
+	$(PINNED) -r constraints/dev.txt
+	$(OWN) --editable . ./$(SHIM)
+	@touch $@ $(VENV)/.local
+
+.PHONY: local dev
+local: $(VENV)/.local  ## Install what searches on this machine need into .venv
+dev: $(VENV)/.dev  ## Install what the tests and checks need as well
+
+.PHONY: demo
+demo: $(VENV)/.local  ## Train a family of small models, search for their best merge, show the verdict
+	$(BIN)/mergesearch demo
+
+.PHONY: test test-fast test-vllm e2e coverage
+test: $(VENV)/.dev  ## Every test but those that start vLLM
+	$(BIN)/pytest -m "not vllm"
+
+test-fast: $(VENV)/.dev  ## The tests without whole searches
+	$(BIN)/pytest -m "not vllm and not slow"
+
+test-vllm: $(VENV)/.dev  ## The tests that start vLLM on the CPU
+	$(BIN)/pytest -m vllm
+
+e2e: $(VENV)/.dev  ## Whole searches on this machine with real processes (a part of `test`)
+	$(BIN)/pytest -m "not vllm" tests/e2e
+
+coverage: $(VENV)/.dev  ## Branches of the core that the unit tests do not reach
+	$(BIN)/pytest -m "not vllm and not slow" --cov --cov-report=term-missing:skip-covered tests/unit
+
+.PHONY: check format-check lint types layers fresh
+check: format-check lint types layers fresh  ## Formatting, lint, types, layers, freshness of generated files
+
+format-check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+fresh: $(VENV)/.dev
+	$(BIN)/python scripts/generate.py --check
+
+.PHONY: format generate lock
+format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+generate: $(VENV)/.dev  ## Write the generated files again
+	$(BIN)/python scripts/generate.py
+
+# LOCK="--upgrade" moves all pins, LOCK="--upgrade-package torch" one.
+lock: $(VENV)/.bootstrap  ## Recompile the constraint files
+	scripts/lock.sh $(LOCK)
+
+.PHONY: clean clean-all
+clean:  ## Remove caches and builds
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist build
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+clean-all: clean  ## Remove the environment and the demo as well
+	rm -rf $(VENV) .demo
