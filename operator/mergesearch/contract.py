@@ -239,6 +239,10 @@ class PreflightCheckpointsRequest(Model):
     """UIDs of all searches that share the workspace; folders of others are removed. None: nothing is known, nothing
     is removed.
     """
+    living_as_of: float | None = None
+    """Unix time at which `living_searches` was read: a folder that was begun later is no search that is gone, the
+    request may have waited in a queue. None: only folders begun at least a day ago are removed.
+    """
 
     def hash(self) -> str:
         """The request hash."""
@@ -477,3 +481,11 @@ Report = Annotated[
     Field(discriminator="kind"),
 ]
 REPORT: TypeAdapter[Report] = TypeAdapter(Report)
+
+
+class Exit(Model):
+    """How a process ended, or how a resident one answered a request; `code` is one of `errors.ExitCode` or a signal's."""
+
+    code: int
+    reason: Reason | None = None
+    message: str = ""

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     PATH_OUTSIDE_VOLUME = "PathOutsideVolume"
     INVALID_WEIGHTS = "InvalidWeights"
     TOKENIZER_MISMATCH = "TokenizerMismatch"
+    WORKSPACE_UNWRITABLE = "WorkspaceUnwritable"
     TASK_UNKNOWN = "TaskUnknown"
     TASK_UNREADABLE = "TaskUnreadable"
     METRIC_MISSING = "MetricMissing"

@@ -26,7 +26,7 @@ from typing import Protocol, TextIO
 
 from pydantic import ValidationError
 
-from mergesearch.contract import REQUEST, Model, Report, Request, Sha256, VolumePath, digest
+from mergesearch.contract import REQUEST, Exit, Model, Report, Request, Sha256, VolumePath, digest
 from mergesearch.errors import (
     ExitCode,
     InterruptedRunError,
@@ -45,14 +45,6 @@ TERMINATION_MESSAGE_BYTES = 4096
 DEFAULT_MOUNTS = Path("/volumes")
 """Where a volume lies that no `--volume` names: in a folder of its name."""
 PARENT_CHECK_SECONDS = 1.0
-
-
-class Exit(Model):
-    """How a process ended, or how a resident one answered one request."""
-
-    code: int
-    reason: Reason | None = None
-    message: str = ""
 
 
 class Answer(Model):

@@ -270,6 +270,8 @@ class Confirmed(ApiModel):
     """Against each confirmed baseline, the best checkpoint, uniform and merge-best among them."""
     reused: bool = False
     """The unseen samples had decided an earlier confirmation of this search already."""
+    request_hash: Sha256
+    """Of the comparison that decided."""
 
 
 class Cost(ApiModel):

@@ -1,0 +1,90 @@
+"""When a search must not go on by itself: the ordered reasons for a stall that follow from the records; pure."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from mergesearch.api.status import Decision, Record, RecordKind, RecordState
+from mergesearch.lifecycle import baselines, strategy
+from mergesearch.lifecycle.step import Step
+from mergesearch.reasons import Reason
+
+SAME_REASON_IN_A_ROW = 3
+
+
+def stall(step: Step) -> Step:
+    """Stall at the first fact that holds."""
+    for fact in FACTS:
+        decision = fact(step)
+        if decision is not None:
+            return step.stall(decision.reason, decision.message)
+    return step
+
+
+def a_baseline_has_failed(step: Step) -> Decision | None:
+    """The search would have nothing to beat and nothing to start from."""
+    failed = [record for record in baselines.awaited(step.status) if record.state is RecordState.FAILED]
+    return Decision(reason=Reason.BASELINES_FAILED, message=_words("baselines", failed)) if failed else None
+
+
+def too_many_have_failed(step: Step) -> Decision | None:
+    """More candidates than the user allows have failed for good."""
+    failed = [record for record in step.status.candidates if record.state is RecordState.FAILED]
+    allowed = step.spec.search.max_failures
+    if len(failed) <= allowed:
+        return None
+    message = f"{_words('candidates', failed)}; search.maxFailures is {allowed}"
+    return Decision(reason=Reason.TOO_MANY_FAILURES, message=message)
+
+
+def the_same_reason_comes_again_and_again(step: Step) -> Decision | None:
+    """The last candidates of the open generation to end have all failed for one reason."""
+    ended = sorted((r for r in _open_generation(step) if r.finished_at is not None), key=_when)
+    last = ended[-SAME_REASON_IN_A_ROW:]
+    if len(last) < SAME_REASON_IN_A_ROW or any(record.state is not RecordState.FAILED for record in last):
+        return None
+    if len({record.reason for record in last}) > 1:
+        return None
+    return Decision(reason=Reason.REPEATED_FAILURE, message=_words("candidates in a row", last))
+
+
+def most_of_a_generation_has_failed(step: Step) -> Decision | None:
+    """A generation of which more than half has failed teaches the optimiser nothing and is not told."""
+    generation = _open_generation(step)
+    failed = [record for record in generation if record.state is RecordState.FAILED]
+    if 2 * len(failed) <= len(generation):
+        return None
+    where = f"of the {len(generation)} candidates of generation {generation[0].generation}"
+    return Decision(reason=Reason.GENERATION_FAILED, message=_words(where, failed))
+
+
+def a_confirmation_has_failed(step: Step) -> Decision | None:
+    """Without it nothing is proven."""
+    failed = [record for record in step.status.confirmations if record.state is RecordState.FAILED]
+    return Decision(reason=Reason.CONFIRMATION_FAILED, message=_words("confirmations", failed)) if failed else None
+
+
+FACTS: tuple[Callable[[Step], Decision | None], ...] = (
+    a_baseline_has_failed,
+    too_many_have_failed,
+    the_same_reason_comes_again_and_again,
+    most_of_a_generation_has_failed,
+    a_confirmation_has_failed,
+)
+
+
+def _open_generation(step: Step) -> tuple[Record, ...]:
+    """The last generation that was asked for; none once the search is closed or complete."""
+    generations = strategy.generations(step.status)
+    return generations[-1] if generations and step.status.completion_time is None else ()
+
+
+def _when(record: Record) -> tuple[float, str]:
+    return (record.finished_at.timestamp() if record.finished_at else 0.0, record.id)
+
+
+def _words(what: str, failed: list[Record] | tuple[Record, ...]) -> str:
+    """How many have failed, the commonest reason, and one example."""
+    reason, times = Counter(record.reason or Reason.UNEXPECTED for record in failed).most_common(1)[0]
+    example = next(record for record in failed if (record.reason or Reason.UNEXPECTED) == reason)
+    kind = "" if example.kind is RecordKind.SEARCH else f" ({example.kind})"
+    return f"{len(failed)} {what} failed, {times} of them with {reason}; {example.id}{kind}: {example.message}"

@@ -1,0 +1,60 @@
+"""The children that ought to exist: one for each launch that the status holds; pure."""
+
+from dataclasses import dataclass
+
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.spec import Stage as StageSpec
+from mergesearch.api.status import Launch, MergeSearchStatus, Stage
+from mergesearch.contract import Request
+from mergesearch.lifecycle import accounting, requests
+
+LETTERS = {
+    Stage.PREFLIGHT_CHECKPOINTS: "p",
+    Stage.PREFLIGHT_TASKS: "p",
+    Stage.MERGE: "m",
+    Stage.EVALUATE: "e",
+    Stage.COMPARE: "c",
+    Stage.READ: "r",
+    Stage.CLEANUP: "x",
+}
+EVALUATOR_STAGES = (Stage.PREFLIGHT_TASKS, Stage.EVALUATE, Stage.COMPARE)
+"""Stages that run the evaluator's image; all others run the merger's."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """One process or Job that ought to exist."""
+
+    name: str
+    launch: Launch
+    request: Request
+    deadline_seconds: int
+    """How long it may run once it has started."""
+    gpus: int
+
+    @property
+    def evaluator(self) -> bool:
+        """Whether the evaluator meets it, not the merger."""
+        return self.launch.stage in EVALUATOR_STAGES
+
+
+def children(resource: MergeSearch, status: MergeSearchStatus) -> tuple[Child, ...]:
+    """Every child that ought to exist, in the order of the launches; what else exists may be ended."""
+    return tuple(_child(resource, status, launch) for launch in status.launches)
+
+
+def _child(resource: MergeSearch, status: MergeSearchStatus, launch: Launch) -> Child:
+    stage: StageSpec = resource.spec.evaluator if launch.stage in EVALUATOR_STAGES else resource.spec.merger
+    return Child(
+        name=name(resource, launch),
+        launch=launch,
+        request=requests.request_of(resource, status, launch),
+        deadline_seconds=stage.active_deadline_seconds,
+        gpus=accounting.gpus_of(resource.spec, launch.stage),
+    )
+
+
+def name(resource: MergeSearch, launch: Launch) -> str:
+    """Deterministic, and unique over resources that come and go under one name."""
+    meta = resource.metadata
+    return f"{meta.name}-{meta.uid[:5]}-{launch.number:05d}-{LETTERS[launch.stage]}"

@@ -1,0 +1,98 @@
+"""Which samples the search sees, and which only the confirmation does; pure.
+
+The samples of a task are split leaf by leaf: a seeded permutation of each leaf's documents is cut in two, the first
+part for the search and the rest unseen. Explicit ranges replace that for a task with one leaf.
+"""
+
+from collections.abc import Iterator
+
+from mergesearch.api.spec import HeldOutTask, MergeSearchSpec, ObjectiveTask
+from mergesearch.api.status import LeafStatus, MergeSearchStatus, TaskStatus
+from mergesearch.contract import SampleSelection, Split, Task
+
+
+def tasks_of(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> tuple[Task, ...]:
+    """The tasks of a split with their samples: held-in ones, and on the unseen split the held-out ones after them.
+
+    Needs a preflight that has passed.
+    """
+    held_in = len(spec.objective.tasks)
+    facts = status.preflight.tasks
+    tasks = [
+        _task(task, _selections(task, known, spec.search.seed, unseen=split == "unseen"))
+        for task, known in zip(spec.objective.tasks, facts[:held_in], strict=True)
+    ]
+    if split == "unseen":
+        tasks += [
+            _task(task, tuple(_whole(leaf) for leaf in known.leaves))
+            for task, known in zip(spec.held_out.tasks, facts[held_in:], strict=True)
+        ]
+    return tuple(tasks)
+
+
+def problems(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> Iterator[str]:
+    """Sentences about tasks that cannot be split as the spec wants."""
+    for index, (task, known) in enumerate(zip(spec.objective.tasks, facts, strict=False)):
+        field = f"spec.objective.tasks[{index}]"
+        total = sum(leaf.total for leaf in known.leaves)
+        if task.samples is not None:
+            if len(known.leaves) > 1:
+                yield f"{field}.samples: {task.name} is a group of {len(known.leaves)} tasks; ranges need a single task"
+            elif max(task.samples.search.stop, task.samples.unseen.stop) > total:
+                stop = max(task.samples.search.stop, task.samples.unseen.stop)
+                yield f"{field}.samples: stop is {stop}, but {task.name} has {total} documents"
+        elif total < 2:
+            yield f"{field}: {task.name} has {total} document; at least 2 are needed, one to search and one unseen"
+        elif task.search_samples is not None and task.search_samples >= total:
+            yield (
+                f"{field}.searchSamples: {task.search_samples} of the {total} documents of {task.name} "
+                f"leave none unseen; at most {total - 1}"
+            )
+
+
+def unseen_counts(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> list[int]:
+    """Number of unseen samples of each held-in task."""
+    return [
+        sum(selection.stop - selection.start for selection in _selections(task, known, spec.search.seed, unseen=True))
+        for task, known in zip(spec.objective.tasks, facts, strict=False)
+    ]
+
+
+def _task(task: HeldOutTask, selections: tuple[SampleSelection, ...]) -> Task:
+    return Task(
+        name=task.name,
+        metric=task.metric,
+        filter=task.filter,
+        num_fewshot=task.num_fewshot,
+        chat_template=task.chat_template,
+        samples=selections,
+    )
+
+
+def _whole(leaf: LeafStatus) -> SampleSelection:
+    return SampleSelection(leaf=leaf.name, total=leaf.total, start=0, stop=leaf.total, documents=leaf.documents)
+
+
+def _selections(task: ObjectiveTask, known: TaskStatus, seed: int, *, unseen: bool) -> tuple[SampleSelection, ...]:
+    if task.samples is not None:
+        chosen, leaf = (task.samples.unseen if unseen else task.samples.search), known.leaves[0]
+        return (_whole(leaf).model_copy(update={"start": chosen.start, "stop": chosen.stop}),)
+    selections = []
+    for leaf, cut in zip(known.leaves, _cuts(task, known), strict=True):
+        start, stop = (cut, leaf.total) if unseen else (0, cut)
+        if start < stop:
+            selections.append(_whole(leaf).model_copy(update={"start": start, "stop": stop, "seed": seed}))
+    return tuple(selections)
+
+
+def _cuts(task: ObjectiveTask, known: TaskStatus) -> list[int]:
+    """How many documents of each leaf the search sees: in proportion to the leaf, by largest remainders."""
+    totals = [leaf.total for leaf in known.leaves]
+    whole = sum(totals)
+    wanted = task.search_samples if task.search_samples is not None else whole // 2
+    shares = [divmod(wanted * total, whole) for total in totals]
+    cuts = [share for share, _ in shares]
+    by_remainder = sorted(range(len(totals)), key=lambda i: (-shares[i][1], i))
+    for index in by_remainder[: wanted - sum(cuts)]:
+        cuts[index] += 1
+    return cuts

@@ -1,0 +1,124 @@
+"""Which launches start now: within the parallelism, the room on the workspace and the budgets; pure.
+
+Order within a stage: confirmations, baselines, candidates, and greedy soups last, so that these never delay the search.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from mergesearch.api.status import Launch, MergeSearchStatus, Record, RecordKind, RecordState, Stage
+from mergesearch.contract import Split
+from mergesearch.lifecycle import confirmation, pruning, records, stopping
+from mergesearch.lifecycle.step import Step
+
+Waiting = tuple[Split, Record]
+STARTABLE = (RecordState.WAITING, RecordState.MERGED)
+
+
+def start(step: Step) -> Step:
+    """Record every launch that may start now."""
+    status = step.status
+    if step.spec.suspend or status.stalled is not None or status.completion_time is not None:
+        return step
+    if status.preflight_due:
+        for stage in status.preflight_due:
+            step = _once(step, stage)
+        return step
+    step = _evaluations(_merges(_evaluations(step)))
+    if confirmation.comparable(step):
+        step = _once(step, Stage.CLEANUP) if confirmation.decided(step) else _once(step, Stage.COMPARE)
+    return step
+
+
+def _once(step: Step, stage: Stage) -> Step:
+    """One launch of a stage that has no records, if there is none yet."""
+    if any(launch.stage is stage for launch in step.status.launches):
+        return step
+    prunes: tuple[str, ...] = ()
+    if stage is Stage.CLEANUP:
+        prunes = pruning.removable(step)
+        if not prunes or confirmation.cleanup_given_up(step.status):
+            return step
+    return _add(step, stage, "search", (), prunes)
+
+
+def _merges(step: Step) -> Step:
+    while True:
+        room = step.spec.storage.max_pending - pruning.pending(step.status)
+        size = min(step.spec.merger.batch, room)
+        queue = [(split, r) for split, r in _queue(step) if not records.weights_ready(step.status, r)]
+        batch = _batch(step, queue, size)
+        if not batch:
+            return step
+        split = batch[0][0]
+        ids = tuple(record.id for _, record in batch)
+        prunes = tuple(identity for identity in pruning.removable(step) if identity not in ids)
+        step = _move(step, batch, RecordState.MERGING)
+        step = _add(step, Stage.MERGE, split, ids, prunes)
+
+
+def _evaluations(step: Step) -> Step:
+    while sum(launch.stage is Stage.EVALUATE for launch in step.status.launches) < step.spec.search.parallelism:
+        queue = [(split, r) for split, r in _queue(step) if records.weights_ready(step.status, r)]
+        batch = _batch(step, queue, step.spec.evaluator.batch)
+        if not batch or not _full_enough(step, batch):
+            return step
+        step = _move(step, batch, RecordState.EVALUATING)
+        step = _add(step, Stage.EVALUATE, batch[0][0], tuple(record.id for _, record in batch), ())
+    return step
+
+
+def _full_enough(step: Step, batch: Sequence[Waiting]) -> bool:
+    """Whether a batch is full, or nothing that runs now could still join it."""
+    if len(batch) >= step.spec.evaluator.batch:
+        return True
+    split = batch[0][0]
+    coming = [launch for launch in step.status.launches if launch.stage is Stage.MERGE and launch.split == split]
+    mergeable = [r for s, r in _queue(step) if s == split and not records.weights_ready(step.status, r)]
+    room = step.spec.storage.max_pending > pruning.pending(step.status)
+    return not coming and not (mergeable and room)
+
+
+def _batch(step: Step, queue: Sequence[Waiting], size: int) -> list[Waiting]:
+    """The first records of the queue that share a split, at most `size`, and no more than the budget allows."""
+    if not queue or size < 1:
+        return []
+    split = queue[0][0]
+    batch = [(other, record) for other, record in queue if other == split][:size]
+    while batch and not stopping.affordable(step, len(batch)):
+        batch.pop()
+    return batch
+
+
+def _queue(step: Step) -> list[Waiting]:
+    """All records that may start now, in order of precedence."""
+    status = step.status
+    busy = records.live(status)
+    waiting = [
+        (split, record)
+        for split, record in _everything(status)
+        if record.state in STARTABLE
+        and (split, record.id) not in busy
+        and records.is_due(record, step.now)
+        and not (record.kind is RecordKind.SEARCH and split == "search" and status.closed is not None)
+    ]
+    return sorted(waiting, key=lambda pair: pair[1].kind is RecordKind.GREEDY)
+
+
+def _everything(status: MergeSearchStatus) -> Iterable[Waiting]:
+    yield from (("unseen", record) for record in status.confirmations)
+    yield from ((records.split_of(record), record) for record in (*status.baselines, *status.candidates))
+
+
+def _move(step: Step, batch: Sequence[Waiting], state: RecordState) -> Step:
+    for split, record in batch:
+        step = records.change(
+            step, split, record, state=state, started_at=record.started_at or step.now, not_before=None
+        )
+    return step
+
+
+def _add(step: Step, stage: Stage, split: Split, ids: tuple[str, ...], prunes: tuple[str, ...]) -> Step:
+    launch = Launch(
+        number=step.status.next_launch, stage=stage, split=split, candidates=ids, prunes=prunes, created_at=step.now
+    )
+    return step.change(launches=(*step.status.launches, launch), next_launch=launch.number + 1)

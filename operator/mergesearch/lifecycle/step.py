@@ -1,0 +1,82 @@
+"""What one step of a search sees, gathered once into frozen values; nothing below may read the outside world; pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.spec import MergeSearchSpec
+from mergesearch.api.status import Decision, MergeSearchStatus
+from mergesearch.contract import Exit, Report
+from mergesearch.reasons import Reason
+
+MAX_DECISION = 2000
+"""Characters of a decision's message."""
+
+
+class ChildState(StrEnum):
+    """Where a child process or Job is."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True)
+class ObservedChild:
+    """One child as its shell sees it now. A child of a launch that the status does not hold is ignored."""
+
+    launch: int
+    state: ChildState
+    reports: tuple[Report, ...] = ()
+    """Published so far; complete once it has ended."""
+    exit: Exit | None = None
+    """How it ended; None where nobody knows."""
+    disrupted: bool = False
+    """Ended by the platform: eviction, preemption, a lost node."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All children that exist."""
+
+    children: tuple[ObservedChild, ...] = ()
+    blind_since: datetime | None = None
+    """Nobody watched between this time and now; it does not count as active."""
+
+    def child(self, launch: int) -> ObservedChild | None:
+        """The child of a launch, if it exists."""
+        return next((child for child in self.children if child.launch == launch), None)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The resource, its status as decided so far, and the outside world."""
+
+    resource: MergeSearch
+    status: MergeSearchStatus
+    observed: Observed
+    now: datetime
+
+    @property
+    def spec(self) -> MergeSearchSpec:
+        """What the user wants."""
+        return self.resource.spec
+
+    def change(self, **fields: Any) -> "Step":
+        """The same step with other fields of the status."""
+        return replace(self, status=self.status.model_copy(update=fields))
+
+    def stall(self, reason: Reason, message: str) -> "Step":
+        """Nothing new starts until a person has acted; the first reason stays."""
+        if self.status.stalled is not None:
+            return self
+        return self.change(stalled=Decision(reason=reason, message=clip(message, MAX_DECISION)))
+
+
+def clip(text: str, length: int) -> str:
+    """At most `length` characters, with a mark where something was cut."""
+    return text if len(text) <= length else text[: length - 1] + "…"

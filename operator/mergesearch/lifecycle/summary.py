@@ -1,0 +1,152 @@
+"""What people read first: phase, counts, the best so far, the Pareto set, conditions; pure, derived from the rest of
+the status.
+"""
+
+import numpy as np
+
+from mergesearch.api.status import (
+    Best,
+    Condition,
+    Counts,
+    MergeSearchStatus,
+    Phase,
+    Record,
+    RecordKind,
+    RecordState,
+)
+from mergesearch.lifecycle import baselines, records, stages
+from mergesearch.lifecycle.step import Step
+from mergesearch.reasons import Reason
+
+Fact = tuple[bool, Reason, str]
+
+
+def update(step: Step) -> Step:
+    """Derive everything anew."""
+    step = step.change(
+        observed_generation=step.resource.metadata.generation,
+        phase=phase(step),
+        counts=counts(step.status),
+        best=best(step),
+        pareto=pareto(step.status),
+        noise=noise(step.status),
+    )
+    return step.change(conditions=_conditions(step))
+
+
+def phase(step: Step) -> Phase:
+    """Where the search is, for people."""
+    status = step.status
+    order = (
+        (status.failed is not None, Phase.FAILED),
+        (status.completion_time is not None, Phase.COMPLETE),
+        (status.stalled is not None, Phase.STALLED),
+        (step.spec.suspend, Phase.SUSPENDED),
+        (bool(status.preflight_due), Phase.PREFLIGHT),
+        (status.closed is not None, Phase.CONFIRMING),
+        (not baselines.ready(step), Phase.BASELINES),
+    )
+    return next((name for holds, name in order if holds), Phase.SEARCHING)
+
+
+def counts(status: MergeSearchStatus) -> Counts:
+    """Search candidates by state; tries and disruptions of all records."""
+    states = [record.state for record in status.candidates]
+    everything = (*status.baselines, *status.candidates, *status.confirmations)
+    return Counts(
+        total=len(states),
+        waiting=states.count(RecordState.WAITING),
+        merging=states.count(RecordState.MERGING),
+        evaluating=states.count(RecordState.MERGED) + states.count(RecordState.EVALUATING),
+        scored=states.count(RecordState.SCORED),
+        failed=states.count(RecordState.FAILED),
+        retried=sum(record.attempt - 1 for record in everything),
+        disrupted=sum(record.disruptions for record in everything),
+    )
+
+
+def best(step: Step) -> Best | None:
+    """The best candidate on the search samples, and its gain over the best baseline."""
+    status = step.status
+    ranked = records.best_first(status.candidates)
+    if not ranked or ranked[0].fitness is None:
+        return None
+    others = [fitness for record, fitness in records.scored(status.baselines) if record.kind is not RecordKind.NOISE]
+    return Best(
+        id=ranked[0].id,
+        fitness=ranked[0].fitness,
+        weights=stages.rounded_weights(step, ranked[0]),
+        gain=ranked[0].fitness - max(others) if others else None,
+    )
+
+
+def pareto(status: MergeSearchStatus) -> tuple[str, ...]:
+    """Baselines and candidates that no other one beats on every held-in task, of equal ones the first."""
+    points = [r for r, _ in records.scored((*status.baselines, *status.candidates)) if r.kind is not RecordKind.NOISE]
+    if not points:
+        return ()
+    scores = np.array([record.scores for record in points])
+    front: list[Record] = []
+    for index, point in enumerate(scores):
+        at_least = np.all(scores >= point, axis=1)
+        better = at_least & np.any(scores > point, axis=1)
+        equal_before = at_least[:index] & ~better[:index]
+        if not better.any() and not equal_before.any():
+            front.append(points[index])
+    return tuple(record.id for record in front)
+
+
+def noise(status: MergeSearchStatus) -> float | None:
+    """How far two evaluations of the same checkpoint on the same samples lie apart."""
+    again = baselines.of_kind(status, RecordKind.NOISE)
+    first = [r for r in baselines.of_kind(status, RecordKind.CHECKPOINT) if again and r.members == again[0].members]
+    if not first or again[0].fitness is None or first[0].fitness is None:
+        return None
+    return abs(again[0].fitness - first[0].fitness)
+
+
+def _conditions(step: Step) -> tuple[Condition, ...]:
+    status, spec = step.status, step.spec
+    stalled, failed, closed = status.stalled, status.failed, status.closed
+    done = status.completion_time is not None and failed is None
+    resumed = Reason.RESUMED if status.confirmed is not None else Reason.NOT_YET
+    draining = Reason.DRAINING if status.launches else Reason.SUSPENDED
+    reason_done = closed.reason if done and closed is not None else resumed
+    facts: dict[str, Fact] = {
+        "Ready": (done, reason_done, _headline(step)),
+        "Reconciling": (False, Reason.RUNNING, ""),
+        "Stalled": (stalled is not None, stalled.reason, stalled.message) if stalled else (False, Reason.RUNNING, ""),
+        "Suspended": (spec.suspend, draining if spec.suspend else Reason.RUNNING, ""),
+        "Complete": (done, reason_done, closed.message if done and closed is not None else ""),
+        "Failed": (True, failed.reason, failed.message) if failed else (False, Reason.RUNNING, ""),
+    }
+    if status.diverged:
+        message = "asking again gives other vectors than the recorded ones, which stay: numpy or cmaes has changed"
+        facts["Reproducible"] = (False, Reason.REPLAY_DIVERGED, message)
+    before = {str(condition.type): condition for condition in status.conditions}
+    return tuple(_condition(step, kind, fact, before.get(kind)) for kind, fact in facts.items())
+
+
+def _condition(step: Step, kind: str, fact: Fact, before: Condition | None) -> Condition:
+    holds, reason, message = fact
+    value = "True" if holds else "False"
+    since = before.last_transition_time if before is not None and before.status == value else step.now
+    return Condition.model_validate(
+        {
+            "type": kind,
+            "status": value,
+            "reason": reason,
+            "message": message,
+            "observedGeneration": step.resource.metadata.generation,
+            "lastTransitionTime": since,
+        }
+    )
+
+
+def _headline(step: Step) -> str:
+    status = step.status
+    if status.stalled is not None:
+        return status.stalled.message
+    if status.confirmed is not None and status.completion_time is not None:
+        return f"{status.confirmed.id} has {status.confirmed.fitness:.4f} on unseen samples"
+    return f"{status.phase}: {status.counts.scored} of {step.spec.search.max_evaluations} candidates scored"
