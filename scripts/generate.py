@@ -1,0 +1,134 @@
+"""Write the files that are generated from the code, or with `--check` say which are stale.
+
+A generated file is the text that a function without arguments returns; the table below is the whole list.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from mergesearch import contract
+from mergesearch.api import resource, spec
+
+ROOT = Path(__file__).resolve().parent.parent
+Schema = dict[str, Any]
+
+
+def resource_schema() -> str:
+    """JSON Schema of a manifest, for editors that check YAML while it is written."""
+    return _json(resource.MergeSearch.model_json_schema(by_alias=True))
+
+
+def messages_schema() -> str:
+    """JSON Schemas of all requests and reports that cross a process border."""
+    names = ("Merge", "Evaluation", "PreflightCheckpoints", "PreflightTasks", "Compare", "Cleanup")
+    models = [getattr(contract, name + end) for end in ("Request", "Report") for name in names]
+    _, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
+    return _json({"title": "Requests and reports", "version": contract.CONTRACT_VERSION, **schema})
+
+
+def spec_reference() -> str:
+    """Every field of the spec: path, type, default and what it is for."""
+    schema = spec.MergeSearchSpec.model_json_schema(by_alias=True)
+    lines = [
+        "# Fields of the spec",
+        "",
+        "Generated from `operator/mergesearch/api/spec.py` by `make generate`.",
+        "",
+        "| field | type | default | |",
+        "|---|---|---|---|",
+    ]
+    for path, field, required in _fields(schema, schema, "spec"):
+        default = "**required**" if required else _default(field)
+        text = _inline(str(field.get("description") or _resolved(schema, field).get("description", "")))
+        lines.append(f"| `{path}` | {_type(schema, field)} | {default} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "docs/reference/mergesearch.schema.json": resource_schema,
+    "docs/reference/messages.schema.json": messages_schema,
+    "docs/reference/spec.md": spec_reference,
+}
+
+
+def main() -> int:
+    """Write what has changed; with `--check` write nothing and end with 1 if something would."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="name the stale files instead of writing them")
+    check = parser.parse_args().check
+    rendered = {name: render() for name, render in GENERATED.items()}
+    stale = [name for name, text in rendered.items() if _stands(name) != text]
+    for name in stale:
+        if check:
+            sys.stderr.write(f"{name} is stale: run `make generate`\n")
+        else:
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(rendered[name], encoding="utf-8")
+            sys.stderr.write(f"wrote {name}\n")
+    return int(check and bool(stale))
+
+
+def _stands(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _json(document: Schema) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _fields(root: Schema, model: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
+    required = model.get("required", [])
+    for name, field in model.get("properties", {}).items():
+        here = f"{path}.{name}"
+        yield here, field, name in required
+        inner, suffix = _resolved(root, field), ""
+        if inner.get("type") == "array" and "items" in inner:
+            inner, suffix = _resolved(root, inner["items"]), "[]"
+        if "properties" in inner:
+            yield from _fields(root, inner, here + suffix)
+
+
+def _resolved(root: Schema, field: Schema) -> Schema:
+    """The schema behind a reference and behind "or null"."""
+    choices = [choice for choice in field.get("anyOf", []) if choice.get("type") != "null"]
+    if len(choices) == 1:
+        return _resolved(root, choices[0])
+    if "$ref" in field:
+        return _resolved(root, root["$defs"][field["$ref"].rsplit("/", 1)[1]])
+    return field
+
+
+def _type(root: Schema, field: Schema) -> str:
+    inner = _resolved(root, field)
+    if "anyOf" in inner:
+        return " or ".join(_type(root, choice) for choice in inner["anyOf"] if choice.get("type") != "null")
+    if "const" in inner:
+        return f"`{inner['const']}`"
+    if "enum" in inner:
+        return ", ".join(f"`{value}`" for value in inner["enum"])
+    if inner.get("type") == "array":
+        return f"list of {_type(root, inner.get('items', {}))}"
+    if inner.get("type") == "object" and "additionalProperties" in inner and "properties" not in inner:
+        return "map"
+    return str(inner.get("type", "anything"))
+
+
+def _default(field: Schema) -> str:
+    """Of a part with fields of its own the defaults stand beside those."""
+    value = field.get("default")
+    return "" if value is None or isinstance(value, dict) else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def _inline(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
