@@ -126,9 +126,11 @@ def answer(handler: Handler, document: str, volumes: Volumes, emit: Emit, progre
         emit(report)
 
     try:
-        handler(REQUEST.validate_json(document), volumes, remember, progress)
+        request = REQUEST.validate_json(document)
     except ValidationError as error:
         return Exit(code=ExitCode.INVALID_REQUEST, reason=Reason.MALFORMED_REQUEST, message=str(error))
+    try:
+        handler(request, volumes, remember, progress)
     except MergeSearchError as error:
         return Exit(code=error.exit_code, reason=error.reason, message=error.message)
     except MemoryError as error:
