@@ -1,0 +1,112 @@
+"""The data of the checkpoints: open files, read by position from any thread."""
+
+import os
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from mergesearch.errors import InvalidRequestError
+from mergesearch.reasons import Reason
+from mergesearch_merger import compatibility, dtypes
+from mergesearch_merger.checkpoint import Checkpoint
+from mergesearch_merger.header import Tensor
+
+SPARE_DESCRIPTORS = 64
+COMPARED_BYTES = 4 * 2**20
+"""How much of a tied head and its embedding is compared at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A tensor of an open file."""
+
+    label: str
+    descriptor: int
+    tensor: Tensor
+
+    def read(self, first: int, into: memoryview) -> None:
+        """Fill `into` from element number `first` on. Raises InvalidRequestError where the file has become shorter."""
+        offset = self.tensor.begin + first * dtypes.width(self.tensor.dtype)
+        done = 0
+        while done < len(into):
+            count = os.preadv(self.descriptor, [into[done:]], offset + done)
+            if count == 0:
+                raise InvalidRequestError(
+                    f"{self.label}: ends at byte {offset + done}, inside tensor {self.tensor.name!r}; "
+                    "it was whole when the merge began",
+                    reason=Reason.CHECKPOINT_CHANGED,
+                )
+            done += count
+
+
+class Inputs:
+    """The weight files of some checkpoints, open for reading; use it as a context."""
+
+    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+        self._checkpoints = checkpoints
+        self._descriptors: list[list[int]] = []
+
+    def __enter__(self) -> Self:
+        """Raises OSError."""
+        _allow_descriptors(sum(len(checkpoint.files) for checkpoint in self._checkpoints))
+        for checkpoint in self._checkpoints:
+            opened: list[int] = []
+            self._descriptors.append(opened)
+            for file in checkpoint.files:
+                opened.append(os.open(file.path, os.O_RDONLY | os.O_CLOEXEC))  # noqa: PERF401 - closed if one fails
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for opened in self._descriptors:
+            for descriptor in opened:
+                os.close(descriptor)
+        self._descriptors = []
+
+    def source(self, checkpoint: int, tensor: str) -> Source:
+        """A tensor of checkpoint number `checkpoint`."""
+        found = self._checkpoints[checkpoint]
+        place = found.places[tensor]
+        return Source(found.files[place.file].label, self._descriptors[checkpoint][place.file], place.tensor)
+
+    def sources(self, tensor: str) -> tuple[Source, ...]:
+        """A tensor of every checkpoint, in order."""
+        return tuple(self.source(number, tensor) for number in range(len(self._checkpoints)))
+
+    def check_tied(self, tied: compatibility.TiedHead) -> None:
+        """Raise InvalidRequestError where a checkpoint stores a tied head that is not its embedding."""
+        for number, checkpoint in enumerate(self._checkpoints):
+            if tied.head in checkpoint.places:
+                _require_equal(checkpoint, self.source(number, tied.head), self.source(number, tied.embedding))
+
+
+def _require_equal(checkpoint: Checkpoint, head: Source, embedding: Source) -> None:
+    ours, theirs = head.tensor, embedding.tensor
+    same = (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+    width = dtypes.width(ours.dtype)
+    step = COMPARED_BYTES // width
+    one, other = bytearray(COMPARED_BYTES), bytearray(COMPARED_BYTES)
+    for first in range(0, ours.elements if same else 0, step):
+        size = min(step, ours.elements - first) * width
+        head.read(first, memoryview(one)[:size])
+        embedding.read(first, memoryview(other)[:size])
+        same = same and one[:size] == other[:size]
+    if not same:
+        raise InvalidRequestError(
+            f"{checkpoint.label}: tie_word_embeddings leaves {ours.name!r} ({ours.dtype} {list(ours.shape)}) out, but "
+            f"it does not equal {theirs.name!r} ({theirs.dtype} {list(theirs.shape)}); "
+            "either untie them in config.json or remove the stored head",
+            reason=Reason.CHECKPOINTS_INCOMPATIBLE,
+        )
+
+
+def _allow_descriptors(files: int) -> None:
+    """Raise this process's own limit of open files where many shards need it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = files + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

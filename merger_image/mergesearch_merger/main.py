@@ -1,0 +1,55 @@
+"""The merger's entry point: answers merge, preflight and cleanup requests."""
+
+import sys
+
+from mergesearch import files, worker
+from mergesearch.contract import (
+    CleanupReport,
+    CleanupRequest,
+    MergeRequest,
+    PreflightCheckpointsRequest,
+    Request,
+)
+from mergesearch.errors import InvalidRequestError
+from mergesearch.reasons import Reason
+from mergesearch.worker import Emit, Progress, Volumes
+from mergesearch_merger import merge, preflight
+from mergesearch_merger.settings import Settings
+
+PROGRAM = "mergesearch-merger"
+
+
+class Merger:
+    """Meets the merger's requests within the given limits."""
+
+    def __init__(self, limits: Settings) -> None:
+        self._limits = limits
+
+    def __call__(self, request: Request, volumes: Volumes, emit: Emit, progress: Progress) -> None:
+        """Raises MergeSearchError; anything else counts as transient."""
+        if isinstance(request, MergeRequest):
+            merge.answer(request, volumes, emit, progress, self._limits)
+        elif isinstance(request, PreflightCheckpointsRequest):
+            preflight.answer(request, volumes, emit, self._limits)
+        elif isinstance(request, CleanupRequest):
+            _clean_up(request, volumes, emit)
+        else:
+            raise InvalidRequestError(
+                f"{PROGRAM} answers merge, preflight-checkpoints and cleanup requests, not {request.kind!r}",
+                reason=Reason.MALFORMED_REQUEST,
+            )
+
+
+def _clean_up(request: CleanupRequest, volumes: Volumes, emit: Emit) -> None:
+    root = volumes.root(files.WORKSPACE_VOLUME)
+    removed = files.remove_merges(root, request.search.uid, request.prune)
+    emit(CleanupReport(version=1, request_hash=request.hash(), removed=removed))
+
+
+def main() -> int:
+    """Serve as `mergesearch.worker` says. Returns the exit code."""
+    return worker.run(PROGRAM, Merger(Settings()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""One merge being written: into a temporary sibling of its folder, published by a rename, or discarded.
+
+Nothing that looks finished stands under the final name before every byte is written; a process that dies leaves the
+temporary folder only.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from mergesearch import files
+from mergesearch.errors import NoSpaceError
+from mergesearch.reasons import Reason
+from mergesearch_merger.layout import Layout
+
+NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+CANNOT_ALLOCATE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+"""What file systems answer that cannot allocate ahead."""
+
+
+class Output:
+    """The folder of one merge while it is written."""
+
+    def __init__(self, final: Path, layout: Layout, *, durable: bool) -> None:
+        self._final = final
+        self._layout = layout
+        self._durable = durable
+        self._folder = files.temporary_sibling(final)
+        self._descriptors: dict[int, int] = {}
+
+    def create(self) -> None:
+        """Make the temporary folder with all weight files at full length, their headers written.
+
+        Raises NoSpaceError, OSError.
+        """
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        for number, shard in enumerate(self._layout.shards):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(self._folder / shard.name, flags, 0o644)
+            self._descriptors[number] = descriptor
+            try:
+                _allocate(descriptor, shard.size)
+            except OSError as error:
+                if error.errno in NO_SPACE_ERRORS:
+                    raise NoSpaceError(
+                        f"{self._final.name}: no space for {shard.size} bytes of {shard.name}, "
+                        f"one of {len(self._layout.shards)} files of {self._layout.size} bytes in all",
+                        reason=Reason.NO_SPACE,
+                    ) from error
+                raise
+            self.write(number, 0, memoryview(shard.header))
+
+    def write(self, shard: int, offset: int, content: memoryview) -> None:
+        """Write at a place of a shard; safe from any thread. Raises OSError."""
+        descriptor = self._descriptors[shard]
+        done = 0
+        while done < len(content):
+            done += os.pwrite(descriptor, content[done:], offset + done)
+
+    def finish_shard(self, shard: int) -> None:
+        """Sync, where asked for, and close a shard that is complete. Raises OSError."""
+        if self._durable:
+            os.fsync(self._descriptors[shard])
+        os.close(self._descriptors.pop(shard))
+
+    def publish(self, documents: Mapping[str, bytes], copies: Mapping[str, Path]) -> None:
+        """Add the other files, the record last, and give the folder its final name. Raises OSError."""
+        for name, source in copies.items():
+            self._put(name, source.read_bytes())
+        for name in sorted(documents, key=lambda name: name == files.MERGE_RECORD):
+            self._put(name, documents[name])
+        if self._durable:
+            files.fsync_folder(self._folder)
+        aside = set_aside(self._final)
+        self._folder.rename(self._final)
+        if self._durable:
+            files.fsync_folder(self._final.parent)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove what was written, unless it was published."""
+        while self._descriptors:
+            _, descriptor = self._descriptors.popitem()
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _put(self, name: str, content: bytes) -> None:
+        with (self._folder / name).open("wb") as file:
+            file.write(content)
+            if self._durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Rename a folder, where there is one, to a temporary name, so that it is there whole or not at all.
+
+    Raises OSError.
+    """
+    if not folder.is_dir():
+        return None
+    aside = folder.with_name(f"{files.TEMPORARY_PREFIX}old-{folder.name}-{files.writer_token()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    return folder.rename(aside)
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in CANNOT_ALLOCATE:
+            raise
+        os.ftruncate(descriptor, size)

@@ -1,0 +1,71 @@
+"""The merger's half of the preflight: headers only, all problems at once, and the space that the merges will need."""
+
+from mergesearch import files
+from mergesearch.contract import CheckpointFacts, Failure, PreflightCheckpointsReport, PreflightCheckpointsRequest
+from mergesearch.reasons import Reason
+from mergesearch.worker import Emit, Volumes
+from mergesearch_merger import findings, inspection, merge, workspace
+from mergesearch_merger.findings import Finding
+from mergesearch_merger.settings import Settings
+
+
+def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, limits: Settings) -> None:
+    """Emit the one report; what is wrong stands in it. Raises MergeSearchError, OSError."""
+    root = volumes.root(files.WORKSPACE_VOLUME)
+    workspace.claim(root, request.search)
+    if request.living_searches is not None:
+        living = frozenset(request.living_searches) | {request.search.uid}
+        workspace.remove_gone_searches(root, living, request.living_as_of)
+    workspace.remove_stale(root, request.search.uid)
+    inspection.check_names(request.checkpoints, request.tokenizer_from)
+    found = inspection.inspect(request.checkpoints, volumes, request.tokenizer_from)
+    planned = found.layout(request.dtype, request.max_shard_bytes)
+    output_bytes = planned.size if planned else 0
+    free = limits.free_bytes(root)
+    problems = list(findings.problems(found.findings))
+    if planned is not None:
+        present = workspace.merged_bytes(root, request.search.uid)
+        problems.extend(_space(request, output_bytes, free, present))
+    emit(
+        PreflightCheckpointsReport(
+            version=1,
+            request_hash=request.hash(),
+            failure=_failure(problems),
+            checkpoints=tuple(
+                CheckpointFacts(
+                    name=checkpoint.name,
+                    fingerprint=checkpoint.fingerprint,
+                    bytes=checkpoint.size,
+                    parameters=checkpoint.parameters,
+                    dtypes=checkpoint.dtypes,
+                )
+                for checkpoint in found.checkpoints
+            ),
+            output_bytes=output_bytes,
+            free_bytes=free,
+            model_type=str(found.reference.config.get("model_type", "")) if found.reference else "",
+            warnings=findings.warnings(found.findings),
+        )
+    )
+
+
+def _space(request: PreflightCheckpointsRequest, output_bytes: int, free: int, present: int) -> list[Finding]:
+    """Merges that this search has published already take their part of what it may need."""
+    needed = max(request.outputs * (output_bytes + merge.SIDE_BYTES) - present, 0)
+    if free >= needed:
+        return []
+    return [
+        Finding(
+            f"{files.WORKSPACE_VOLUME}: {free} bytes are free, {findings.counted(request.outputs, 'merge')} of "
+            f"{output_bytes} bytes at once need {needed} more",
+            Reason.NO_SPACE,
+        )
+    ]
+
+
+def _failure(problems: list[Finding]) -> Failure | None:
+    if not problems:
+        return None
+    reason = problems[0].reason
+    assert reason is not None
+    return Failure(reason=reason, message=findings.message(problems), transient=reason is Reason.NO_SPACE)
