@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
@@ -52,6 +53,11 @@ def merge_report(uid: str, candidate: str) -> PurePosixPath:
 def evaluation_folder(uid: str, split: str, candidate: str) -> PurePosixPath:
     """The report and the per-sample scores of one candidate on one split."""
     return search_folder(uid) / "evaluations" / split / candidate
+
+
+def samples_file(uid: str, split: str, candidate: str, task: str) -> PurePosixPath:
+    """The per-sample scores of one candidate on one task; a name that is no file name is quoted."""
+    return evaluation_folder(uid, split, candidate) / f"{quote(task, safe='')}.jsonl.zst"
 
 
 def comparison_report(uid: str) -> PurePosixPath:

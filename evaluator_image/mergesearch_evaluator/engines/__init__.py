@@ -1,0 +1,1 @@
+"""What runs a model: one adapter module for each backend. Imports none of them."""

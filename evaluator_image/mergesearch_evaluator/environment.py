@@ -1,0 +1,73 @@
+"""The process's environment: what has to be set before a heavy framework is imported. Imports none of them.
+
+Every setting is a default: what the pod's template or the user's shell says wins. Whether the Hugging Face hub may be
+asked (HF_HUB_OFFLINE, HF_DATASETS_OFFLINE) is left as it is.
+"""
+
+import importlib.metadata
+import logging
+import os
+import platform
+import resource
+import warnings
+from collections.abc import MutableMapping
+
+DEFAULTS = {
+    "TOKENIZERS_PARALLELISM": "false",
+    # Seconds before a progress bar is shown: never.
+    "TQDM_DELAY": "1e9",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DATASETS_VERBOSITY": "error",
+    "LMEVAL_LOG_LEVEL": "ERROR",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    # A forked engine would inherit threads and signal handlers of this process.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
+HARMFUL = ("TQDM_DISABLE",)
+"""vLLM divides by the time that its bar has been there; a disabled bar has no time, and the engine would die."""
+CPU_DEFAULTS = {
+    # In one process: two fewer processes that each import everything, and the engine's errors arrive as they are.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+}
+"""For a CPU build of vLLM."""
+VERSIONED = ("mergesearch", "lm_eval", "datasets", "transformers", "torch", "vllm")
+"""Distributions whose versions a report names, where they are installed."""
+
+
+def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set the defaults, and keep third-party chatter down to errors."""
+    for name, value in (DEFAULTS | (CPU_DEFAULTS if vllm_is_for_cpu() else {})).items():
+        environment.setdefault(name, value)
+    for name in HARMFUL:
+        environment.pop(name, None)
+    warnings.simplefilter("ignore")
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+
+
+def vllm_is_for_cpu() -> bool:
+    """Whether the installed vLLM is its CPU build."""
+    return "cpu" in _version("vllm")
+
+
+def versions() -> dict[str, str]:
+    """Versions of all that a score may depend on."""
+    found = {name: _version(name) for name in VERSIONED}
+    return {"python": platform.python_version()} | {name: version for name, version in found.items() if version}
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process and of the largest child that has ended; Linux counts in KiB."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
