@@ -41,6 +41,7 @@ class CliExitCode(IntEnum):
     BAD_MANIFEST = 2
     STALLED = 3
     FAILED = 4
+    SUSPENDED = 5
     INTERRUPTED = 130
 
 

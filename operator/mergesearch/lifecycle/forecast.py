@@ -1,0 +1,101 @@
+"""What a search will cost, before it starts and while it runs: processes, bytes, disk, time, GPU-hours; pure."""
+
+import math
+from dataclasses import dataclass
+
+from mergesearch.api.spec import MergeSearchSpec
+from mergesearch.api.status import MergeSearchStatus, RecordState, Stage
+from mergesearch.lifecycle import accounting, requests
+
+STAGES_WITHOUT_RECORDS = 4
+"""Two halves of the preflight, the comparison, the cleanup."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """An upper bound on counts and bytes; seconds and GPU-hours are None where nobody knows the seconds of an
+    evaluation.
+    """
+
+    baselines: int
+    candidates: int
+    confirmations: int
+    merges: int
+    merger_processes: int
+    evaluator_processes: int
+    bytes_read: int
+    bytes_written: int
+    workspace_bytes: int
+    """Largest need at any time."""
+    seconds: float | None
+    gpu_hours: float | None
+
+    @property
+    def evaluations(self) -> int:
+        """All of them."""
+        return self.baselines + self.candidates + self.confirmations
+
+
+def forecast(
+    spec: MergeSearchSpec,
+    input_bytes: int,
+    output_bytes: int,
+    *,
+    evaluation_seconds: float | None = None,
+    bytes_per_second: float = 5e8,
+) -> Forecast:
+    """What the whole search will cost.
+
+    `input_bytes` is the size of all checkpoints, `output_bytes` that of one merge; `evaluation_seconds` is the time of
+    one evaluation on one evaluator, and `bytes_per_second` what the volumes deliver.
+    """
+    count, wanted = len(spec.checkpoints), spec.search.baselines
+    soups = sum(name in wanted for name in ("Uniform", "MergeBest")) + (count - 1 if "Greedy" in wanted else 0)
+    singles = count + 1 if "Checkpoints" in wanted else 0
+    candidates = spec.search.max_evaluations
+    merged_again = soups if spec.search.confirm.baselines == "All" else min(soups, 3)
+    compared = merged_again + (count if spec.search.confirm.baselines == "All" else min(singles, 1))
+    finalists = min(spec.search.confirm.finalists, candidates)
+    merges = soups + candidates + merged_again
+    # Batches never mix the phases, and greedy soups come one by one.
+    merger_processes = math.ceil(candidates / spec.merger.batch) + soups + merged_again
+    evaluator_processes = (
+        math.ceil(candidates / spec.evaluator.batch)
+        + math.ceil((finalists + compared) / spec.evaluator.batch)
+        + singles
+        + soups
+    )
+    evaluations = singles + soups + candidates + finalists + compared
+    read, written = merger_processes * input_bytes, merges * output_bytes
+    seconds = hours = None
+    if evaluation_seconds is not None:
+        merging = (read + written) / bytes_per_second
+        seconds = merging + evaluations * evaluation_seconds / spec.search.parallelism
+        gpu_seconds = merging * accounting.gpus_of(spec, Stage.MERGE)
+        gpu_seconds += evaluations * evaluation_seconds * accounting.gpus_of(spec, Stage.EVALUATE)
+        hours = gpu_seconds / 3600
+    return Forecast(
+        baselines=singles + soups,
+        candidates=candidates,
+        confirmations=finalists + compared,
+        merges=merges,
+        merger_processes=merger_processes,
+        evaluator_processes=evaluator_processes + STAGES_WITHOUT_RECORDS,
+        bytes_read=read,
+        bytes_written=written,
+        workspace_bytes=requests.merges_at_once(spec) * output_bytes,
+        seconds=seconds,
+        gpu_hours=hours,
+    )
+
+
+def seconds_left(spec: MergeSearchSpec, status: MergeSearchStatus) -> float | None:
+    """Seconds until the end, from what this search has measured; None before the first evaluation has ended."""
+    each = accounting.expected_seconds(status, Stage.EVALUATE)
+    if each == 0.0 or status.completion_time is not None:
+        return None
+    waiting = [r for r in (*status.baselines, *status.candidates, *status.confirmations) if not r.ended]
+    to_ask = 0 if status.closed is not None else spec.search.max_evaluations - len(status.candidates)
+    to_confirm = 0 if status.confirmations else spec.search.confirm.finalists + 3
+    halfway = sum(record.state is RecordState.EVALUATING for record in waiting) / 2
+    return (len(waiting) - halfway + to_ask + to_confirm) * each / spec.search.parallelism

@@ -1,0 +1,137 @@
+"""The `mergesearch` command: its arguments, and which function meets each command. Errors become messages and exit
+codes here.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from mergesearch.errors import CliExitCode, InvalidManifestError, MergeSearchError
+from mergesearch_cli import demo as demo_command
+from mergesearch_cli import interrupts, planning, reading, running
+from mergesearch_cli.state import StateFolder
+
+EXIT_CODES = (
+    "Exit codes: 0 complete; 1 an error of MergeSearch or of the state folder; 2 bad manifest or arguments; "
+    "3 stalled, a person has to act; 4 failed, a budget ended the search before anything could be confirmed; "
+    "5 suspended; 130 interrupted, run again to go on."
+)
+app = typer.Typer(
+    help="Recycles LLM checkpoints: searches for the weights of a linear merge that scores best on your tasks.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Manifest = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A manifest of one MergeSearch, as for `kubectl apply -f`.")
+]
+Volumes = Annotated[
+    list[str] | None,
+    typer.Option("--volume", metavar="NAME=DIR", help="Folder that takes a volume's place; may be repeated."),
+]
+State = Annotated[Path, typer.Argument(metavar="STATE", help="The state folder of a run.")]
+
+
+class Output(StrEnum):
+    """Forms of `status`."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+@app.command(epilog=EXIT_CODES)
+def run(
+    file: Manifest,
+    state: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the search between runs.")],
+    volume: Volumes = None,
+    *,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Send a stalled search on, as a new `spec.retry` does.")
+    ] = False,
+) -> None:
+    """Run a search on this machine, or go on with one."""
+    _exit(running.run(file, volume or [], StateFolder(state), Console(), retry=retry))
+
+
+@app.command()
+def status(
+    state: State,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Form of the output.")] = Output.TABLE,
+) -> None:
+    """Show where a search is, or print the whole resource."""
+    reading.status(StateFolder(state), output.value, Console())
+
+
+@app.command(epilog=EXIT_CODES)
+def validate(file: Manifest) -> None:
+    """Check a manifest and print every problem at once, without running anything."""
+    reading.validate(file, Console())
+
+
+@app.command()
+def plan(
+    file: Manifest,
+    volume: Volumes = None,
+    evaluation_seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds of one evaluation, as measured elsewhere.")
+    ] = None,
+    bandwidth: Annotated[float, typer.Option(min=1.0, help="MB per second that the volumes deliver.")] = 500.0,
+) -> None:
+    """Say what a search will cost before it starts; with --volume checkpoints=DIR from the real sizes."""
+    planning.plan(file, volume or [], evaluation_seconds, 1e6 * bandwidth, Console())
+
+
+@app.command()
+def report(
+    state: State,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: STATE/report.html.")
+    ] = None,
+) -> None:
+    """Write the page of a search, finished or not."""
+    reading.report(StateFolder(state), output, Console())
+
+
+@app.command(epilog=EXIT_CODES)
+def demo(
+    folder: Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the demo.")] = Path(".demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the family of checkpoints.")] = 0,
+) -> None:
+    """Train a family of small checkpoints, search for their best merge, and show the verdict."""
+    _exit(demo_command.demo(folder, seed, Console()))
+
+
+def main() -> None:
+    """The console script."""
+    errors = Console(stderr=True)
+    try:
+        with interrupts.as_keyboard_interrupt():
+            app()
+    except InvalidManifestError as error:
+        _say(errors, error.message)
+        _exit(CliExitCode.BAD_MANIFEST)
+    except MergeSearchError as error:
+        _say(errors, f"{error.reason}: {error.message}")
+        _exit(CliExitCode.ERROR)
+    except KeyboardInterrupt:
+        _exit(CliExitCode.INTERRUPTED)
+
+
+def _say(console: Console, message: str) -> None:
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def _exit(code: CliExitCode) -> NoReturn:
+    sys.exit(int(code))
+
+
+if __name__ == "__main__":
+    main()

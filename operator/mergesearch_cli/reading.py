@@ -1,0 +1,68 @@
+"""The commands that only read: `validate`, `status`, `report`."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from mergesearch.api import manifest
+from mergesearch.api.resource import MergeSearch
+from mergesearch.errors import InvalidManifestError
+from mergesearch.files import write_atomically
+from mergesearch.reasons import Reason
+from mergesearch.report import page, summary
+from mergesearch_cli import view
+from mergesearch_cli.state import StateFolder
+
+
+def load(file: Path) -> MergeSearch:
+    """The manifest in a file. Raises InvalidManifestError with every problem."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise InvalidManifestError(f"{file}: cannot be read: {why}", reason=Reason.MALFORMED_REQUEST) from error
+    return manifest.load(text, str(file))
+
+
+def validate(file: Path, console: Console) -> None:
+    """Print that a manifest is good. Raises InvalidManifestError with every problem if it is not."""
+    resource = load(file)
+    spec = resource.spec
+    console.print(
+        f"{file}: valid; {len(spec.checkpoints)} checkpoints, {len(spec.objective.tasks)} held-in and "
+        f"{len(spec.held_out.tasks)} held-out tasks, {spec.search.max_evaluations} evaluations",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def status(state: StateFolder, form: str, console: Console) -> None:
+    """Print a search. Raises InvalidManifestError if there is none."""
+    resource = _existing(state)
+    if form == "json":
+        console.file.write(resource.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
+    elif form == "yaml":
+        console.file.write(manifest.dump(resource))
+    else:
+        console.print(view.picture(resource, []))
+        console.print(summary.summarize(resource).verdict, markup=False, highlight=False, soft_wrap=True)
+
+
+def report(state: StateFolder, output: Path | None, console: Console) -> None:
+    """Write the page. Raises InvalidManifestError if there is no search."""
+    path = output or state.report
+    write_report(_existing(state), path)
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def write_report(resource: MergeSearch, path: Path) -> None:
+    """Write the page of a search. Raises OSError."""
+    write_atomically(path.absolute(), page.render(summary.summarize(resource)))
+
+
+def _existing(state: StateFolder) -> MergeSearch:
+    resource = state.read()
+    if resource is None:
+        raise InvalidManifestError(f"{state.folder}: holds no search", reason=Reason.MALFORMED_REQUEST)
+    return resource

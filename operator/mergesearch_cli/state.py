@@ -1,0 +1,110 @@
+"""The state folder of a search on one machine: the resource with its status, a lock, logs, the report.
+
+<state>/search.json   the whole resource; written to a sibling file and renamed at every step that changed something
+<state>/lock          held by the run that works on it
+<state>/logs/         what the children print
+<state>/report.html   the page
+"""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mergesearch.api import updates
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import MergeSearchStatus
+from mergesearch.errors import InvalidManifestError, MergeSearchError
+from mergesearch.files import write_atomically
+from mergesearch.reasons import Reason
+
+
+class StateHeldError(MergeSearchError):
+    """Another run works on the state folder."""
+
+
+class StateFolder:
+    """Reads and writes one search; holds no copy of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.document = self.folder / "search.json"
+        self.logs = self.folder / "logs"
+        self.report = self.folder / "report.html"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs out. The lock goes with the process, however it ends. Raises StateHeldError."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                message = f"{self.folder}: another run works on this search (process {holder}); nothing was changed"
+                raise StateHeldError(message, reason=Reason.NAME_CONFLICT) from None
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            yield
+
+    def read(self) -> MergeSearch | None:
+        """The search as it was last written; None where there is none. Raises InvalidManifestError if it cannot be
+        read.
+        """
+        if not self.document.exists():
+            return None
+        try:
+            return MergeSearch.model_validate_json(self.document.read_bytes())
+        except (ValidationError, OSError) as error:
+            message = f"{self.document}: not a search of this version of MergeSearch: {error}"
+            raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST) from error
+
+    def written_at(self) -> datetime | None:
+        """When the search was last written."""
+        if not self.document.exists():
+            return None
+        return datetime.fromtimestamp(self.document.stat().st_mtime, tz=UTC)
+
+    def write(self, resource: MergeSearch) -> None:
+        """Replace the search. Raises OSError."""
+        write_atomically(self.document, resource.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+
+
+def adopt(manifest: MergeSearch, before: MergeSearch | None, *, retry: bool) -> MergeSearch:
+    """The resource to run: a new one, or the one before with the manifest's changes.
+
+    Raises InvalidManifestError where a field was changed that a search which has begun does not allow.
+    """
+    if before is None:
+        uid = manifest.metadata.uid or str(uuid.uuid4())
+        meta = manifest.metadata.model_copy(update={"uid": uid, "generation": 1})
+        return manifest.model_copy(update={"metadata": meta, "status": MergeSearchStatus()})
+    if manifest.metadata.name != before.metadata.name:
+        message = (
+            f"metadata.name: the state folder holds the search {before.metadata.name!r}, the manifest is of "
+            f"{manifest.metadata.name!r}; give another --state"
+        )
+        raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
+    spec = manifest.spec
+    if retry or not spec.retry:
+        token = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}" if retry else before.spec.retry
+        spec = spec.model_copy(update={"retry": token})
+    wrong = updates.forbidden(before.spec, spec)
+    if wrong:
+        lines = "\n".join(f"  {change}" for change in wrong)
+        allowed = ", ".join(sorted(path.removeprefix("spec.") for path in updates.MUTABLE))
+        message = (
+            f"the search has begun, and these fields decide what it has done so far:\n{lines}\n"
+            f"Give another --state for a new search. What may change: {allowed} (maxEvaluations only up)."
+        )
+        raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
+    grown = before.metadata.generation + (spec != before.spec)
+    meta = before.metadata.model_copy(update={"generation": grown})
+    return before.model_copy(update={"metadata": meta, "spec": spec})

@@ -1,0 +1,136 @@
+"""One resident child process: an image's entry point with `--serve`, given one request at a time.
+
+A thread reads its answers and puts them into the shell's queue; nothing here decides anything.
+"""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mergesearch.contract import Exit, Request
+from mergesearch.errors import ExitCode
+from mergesearch.reasons import Reason
+from mergesearch.worker import Answer
+
+LOG_TAIL_LINES = 5
+LOG_TAIL_BYTES = 4000
+STOP_SECONDS = 5.0
+"""How long a child that is asked to end may take before it is killed."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer of a child to the request that it works on, or the end of its output where `answer` is None."""
+
+    worker: "Worker"
+    process: int
+    """Its process id: a process that was ended may still be heard after its successor has started."""
+    answer: Answer | None
+
+
+class Worker:
+    """A child process that is started when it is first needed, and again after it has died."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, said: "queue.Queue[Said]"
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self._said = said
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def process(self) -> int | None:
+        """Id of the process that runs, or ran last."""
+        return self._process.pid if self._process is not None else None
+
+    def give(self, request: Request) -> None:
+        """Send a request, starting the process where there is none."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = self._start()
+        assert process.stdin is not None
+        # A process that dies right now is noticed by its reader.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(request.to_json() + "\n")
+            process.stdin.flush()
+
+    def end_of_process(self) -> Exit:
+        """How the process ended, with the tail of its log; only after its output has ended."""
+        assert self._process is not None
+        code = self._process.wait()
+        tail = self._tail()
+        if code < 0:
+            how = f"killed by {signal.Signals(-code).name}"
+            return Exit(code=128 - code, reason=Reason.PROCESS_DIED, message=f"{self.name}: {how}{tail}")
+        return Exit(
+            code=code or ExitCode.TRANSIENT,
+            reason=Reason.PROCESS_DIED,
+            message=f"{self.name}: ended with exit code {code} in the middle of a request{tail}",
+        )
+
+    def kill(self) -> None:
+        """End the process at once; its request is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """End the process well: at the end of its input, or asked by SIGTERM, or killed."""
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> subprocess.Popen[str]:
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+                text=True,
+                encoding="utf-8",
+            )
+        self._process = process
+        threading.Thread(target=self._read, args=(process,), daemon=True).start()
+        return process
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            try:
+                answer = Answer.model_validate_json(line)
+            except ValidationError:
+                wrong = Exit(
+                    code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=f"unreadable answer: {line[:200]}"
+                )
+                answer = Answer(exit=wrong)
+            self._said.put(Said(self, process.pid, answer))
+        self._said.put(Said(self, process.pid, None))
+
+    def _tail(self) -> str:
+        """The last lines of the log, for a message."""
+        with contextlib.suppress(OSError), self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
+            lines = deque(log.read().decode(errors="replace").splitlines(), maxlen=LOG_TAIL_LINES)
+            return "".join(f" | {line.strip()}" for line in lines if line.strip())
+        return ""
