@@ -74,6 +74,16 @@ def test_every_candidate_gets_a_report_on_standard_output_and_in_the_termination
     assert list(once.termination.reports) == once.reports
 
 
+def test_a_process_without_a_termination_message_to_write_reports_on_standard_output_alone() -> None:
+    environment = {**os.environ, worker.REQUEST_VARIABLE: request("a")}
+    environment.pop(worker.TERMINATION_LOG_VARIABLE, None)
+
+    done = subprocess.run(PROGRAM, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert done.returncode == 0
+    assert candidates_of([contract.REPORT.validate_json(line) for line in done.stdout.splitlines()]) == ["a"]
+
+
 def test_a_report_echoes_the_hash_of_its_request(tmp_path: Path) -> None:
     asked = contract.REQUEST.validate_json(request("a"))
     assert isinstance(asked, contract.MergeRequest)
