@@ -484,7 +484,7 @@ REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 
 
 class Exit(Model):
-    """How a process ended, or how a resident one answered a request; `code` is one of `errors.ExitCode` or a signal's."""
+    """How a process ended, or a resident one answered a request; `code` is one of `errors.ExitCode` or a signal's."""
 
     code: int
     reason: Reason | None = None
