@@ -28,7 +28,7 @@ def _console_script(module: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Commands:
-    """How the children are started, before `--serve` and the volumes are added: the entry points of the images."""
+    """The entry points of the images; `--serve` and the volumes are added."""
 
     merger: tuple[str, ...] = _console_script("mergesearch_merger.main")
     evaluator: tuple[str, ...] = _console_script("mergesearch_evaluator.main")

@@ -30,7 +30,7 @@ class PlainView:
         self._last = ""
 
     def show(self, resource: MergeSearch, progress: list[str]) -> None:
-        """Print a line if it differs from the last one in more than the time left; `progress` changes too often for a log."""
+        """Print a line if it differs from the last one in more than the time left; `progress` would be too much."""
         del progress
         line = headline(resource)
         if line == self._last:
