@@ -11,7 +11,7 @@ from mergesearch.contract import Failure, MergeCandidate, MergeReport, MergeRequ
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, publish_report
-from mergesearch_merger import compatibility, dtypes, findings, folder, memory, nonfinite, publication, settings
+from mergesearch_merger import compatibility, dtypes, findings, memory, nonfinite, publication, reader, settings
 from mergesearch_merger.inputs import Inputs
 from mergesearch_merger.output import Output, set_aside
 from mergesearch_merger.prepared import Prepared
@@ -84,7 +84,7 @@ class Batch:
 
     def _require_unchanged(self) -> None:
         """A checkpoint that is written while it is read makes a mixture of two."""
-        stale = [label for checkpoint in self._prepared.read for label in folder.stale_files(checkpoint.files)]
+        stale = [label for checkpoint in self._prepared.read for label in reader.stale_files(checkpoint.files)]
         if stale:
             raise InvalidRequestError(
                 f"{findings.names(stale)}: changed while being merged", reason=Reason.CHECKPOINT_CHANGED

@@ -20,6 +20,8 @@ LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
 """The safetensors library refuses longer ones."""
 MAX_DIMENSIONS = 64
+LFS_POINTER = b"version "
+"""How the small text begins that lies where a file should, in a clone made without Git LFS."""
 METADATA = "__metadata__"
 ALIGNMENT = 8
 """Data begins at a multiple of this, so that every element of an ordered file is aligned."""
@@ -50,6 +52,8 @@ def parse_length(first: bytes, file_bytes: int) -> int:
     """Length of the JSON, from the first 8 bytes of a file. Raises HeaderError."""
     if len(first) < LENGTH_BYTES:
         raise HeaderError(f"truncated: {file_bytes} bytes are too few for a safetensors file")
+    if first == LFS_POINTER:
+        raise HeaderError("a Git LFS pointer, not the file that it stands for; `git lfs pull` fetches it")
     length = int.from_bytes(first, "little")
     if length > MAX_HEADER_BYTES:
         raise HeaderError(f"header of {length} bytes, more than {MAX_HEADER_BYTES}: this is no safetensors file")

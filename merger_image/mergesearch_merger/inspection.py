@@ -8,7 +8,7 @@ from mergesearch.contract import Dtype
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Volumes
-from mergesearch_merger import compatibility, dtypes, folder, layout, tokenizers
+from mergesearch_merger import compatibility, dtypes, layout, reader, tokenizers
 from mergesearch_merger.checkpoint import Checkpoint
 from mergesearch_merger.findings import Finding, names, problems
 
@@ -53,7 +53,7 @@ def inspect(checkpoints: Iterable[contract.Checkpoint], volumes: Volumes, refere
     findings: list[Finding] = []
     vetted: set[str] = set()
     for wanted in checkpoints:
-        checkpoint, problems_of_it = folder.read(wanted, volumes)
+        checkpoint, problems_of_it = reader.read(wanted, volumes)
         findings.extend(problems_of_it)
         if checkpoint is None:
             continue

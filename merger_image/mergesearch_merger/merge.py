@@ -10,12 +10,9 @@ from mergesearch.contract import MergeCandidate, MergeRequest
 from mergesearch.errors import InvalidRequestError, NoSpaceError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_merger import findings, inspection, layout, reuse, weights, workspace
+from mergesearch_merger import findings, inspection, output, reuse, weights, workspace
 from mergesearch_merger.prepared import Prepared
 from mergesearch_merger.settings import Settings
-
-SIDE_BYTES = 64 * 2**20
-"""Room for config, tokenizer and records of one merge, when free space is checked."""
 
 
 def answer(request: MergeRequest, volumes: Volumes, emit: Emit, progress: Progress, limits: Settings) -> None:
@@ -36,7 +33,7 @@ def answer(request: MergeRequest, volumes: Volumes, emit: Emit, progress: Progre
         prepared = _prepare(request, missing, volumes)
         for warning in prepared.warnings:
             progress(f"warning: {warning}")
-        _require_space(root, prepared.layout, len(missing), limits)
+        _require_space(root, prepared, limits)
         from mergesearch_merger.batch import Batch  # late: a refusal does not need numpy
 
         Batch(request, prepared, root, limits).write(emit, progress)
@@ -80,12 +77,13 @@ def _prepare(request: MergeRequest, missing: Sequence[MergeCandidate], volumes: 
     )
 
 
-def _require_space(root: Path, planned: layout.Layout, merges: int, limits: Settings) -> None:
-    needed = merges * (planned.size + SIDE_BYTES)
+def _require_space(root: Path, prepared: Prepared, limits: Settings) -> None:
+    merges = len(prepared.candidates)
+    each = output.needed_bytes(prepared.layout, prepared.reference)
     free = limits.free_bytes(root)
-    if free < needed:
+    if free < merges * each:
         raise NoSpaceError(
-            f"{files.WORKSPACE_VOLUME}: {free} bytes are free, {findings.counted(merges, 'merge')} of {planned.size} "
-            f"bytes and {SIDE_BYTES} for files beside the weights need {needed}",
+            f"{files.WORKSPACE_VOLUME}: {free} bytes are free, {findings.counted(merges, 'merge')} of {each} bytes "
+            f"each, tokenizer and records included, need {merges * each}",
             reason=Reason.NO_SPACE,
         )

@@ -14,11 +14,21 @@ from pathlib import Path
 from mergesearch import files
 from mergesearch.errors import NoSpaceError
 from mergesearch.reasons import Reason
+from mergesearch_merger.checkpoint import Checkpoint
 from mergesearch_merger.layout import Layout
 
 NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 CANNOT_ALLOCATE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 """What file systems answer that cannot allocate ahead."""
+
+
+RECORD_BYTES = 2**20
+"""Room for config, index and record of one merge."""
+
+
+def needed_bytes(layout: Layout, reference: Checkpoint) -> int:
+    """How much space one merge takes. Raises OSError."""
+    return layout.size + sum(path.stat().st_size for path in reference.companions.values()) + RECORD_BYTES
 
 
 class Output:

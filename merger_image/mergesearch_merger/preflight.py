@@ -4,7 +4,7 @@ from mergesearch import files
 from mergesearch.contract import CheckpointFacts, Failure, PreflightCheckpointsReport, PreflightCheckpointsRequest
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Volumes
-from mergesearch_merger import findings, inspection, merge, workspace
+from mergesearch_merger import findings, inspection, output, workspace
 from mergesearch_merger.findings import Finding
 from mergesearch_merger.settings import Settings
 
@@ -20,7 +20,7 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
     inspection.check_names(request.checkpoints, request.tokenizer_from)
     found = inspection.inspect(request.checkpoints, volumes, request.tokenizer_from)
     planned = found.layout(request.dtype, request.max_shard_bytes)
-    output_bytes = planned.size if planned else 0
+    output_bytes = output.needed_bytes(planned, found.reference) if planned and found.reference else 0
     free = limits.free_bytes(root)
     problems = list(findings.problems(found.findings))
     if planned is not None:
@@ -51,7 +51,7 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
 
 def _space(request: PreflightCheckpointsRequest, output_bytes: int, free: int, present: int) -> list[Finding]:
     """Merges that this search has published already take their part of what it may need."""
-    needed = max(request.outputs * (output_bytes + merge.SIDE_BYTES) - present, 0)
+    needed = max(request.outputs * output_bytes - present, 0)
     if free >= needed:
         return []
     return [
