@@ -34,16 +34,16 @@ class ApiModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-_QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?$")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?")
 _QUANTITY_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
     unit: 2 ** (10 * power) for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)
 }
-_DURATION = re.compile(r"^(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+_DURATION = re.compile(r"(?=.)(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
 def bytes_of(quantity: str) -> int:
     """Bytes of a Kubernetes quantity such as `5Gi`. Raises ValueError."""
-    match = _QUANTITY.match(quantity)
+    match = _QUANTITY.fullmatch(quantity)
     if match is None:
         raise ValueError(f"{quantity!r} is not a size such as 500Mi or 5Gi")
     return int(float(match[1]) * _QUANTITY_FACTORS[match[2] or ""])
@@ -51,7 +51,7 @@ def bytes_of(quantity: str) -> int:
 
 def seconds_of(duration: str) -> int:
     """Seconds of a duration such as `24h` or `1h30m`. Raises ValueError."""
-    match = _DURATION.match(duration)
+    match = _DURATION.fullmatch(duration)
     if match is None:
         raise ValueError(f"{duration!r} is not a duration such as 24h, 90m or 1h30m")
     hours, minutes, seconds = (int(part or 0) for part in match.groups())

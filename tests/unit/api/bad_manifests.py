@@ -1,0 +1,968 @@
+"""Manifests that people write by mistake, and what they are told. The tests and `docs/bad-manifests.md` read this."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FOLDER = Path(__file__).parent
+Base = Literal["minimal", "full"]
+
+
+@dataclass(frozen=True)
+class BadManifest:
+    """A good manifest with one mistake, or a text that is none."""
+
+    id: str
+    did: str
+    """What the person did, as a sentence."""
+    expected: tuple[tuple[str, str], ...]
+    """Path and a part of the message of each problem, in the order in which they are told."""
+    base: Base = "minimal"
+    old: str = ""
+    """A text that stands in the good manifest once."""
+    new: str = ""
+    """What stands there instead; with no `old`, the whole file."""
+    shown: str = ""
+    """How the page shows a text that is too long for it."""
+
+    @property
+    def text(self) -> str:
+        """The manifest."""
+        if not self.old:
+            return self.new
+        good = (FOLDER / f"{self.base}.yaml").read_text(encoding="utf-8")
+        if good.count(self.old) != 1:
+            raise ValueError(f"{self.id}: {self.old!r} stands {good.count(self.old)} times in {self.base}.yaml")
+        return good.replace(self.old, self.new)
+
+
+def _bomb() -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 10)]
+    return "\n".join(lines) + "\n"
+
+
+def _checkpoints(count: int) -> str:
+    return "".join(f"    - {{name: c{number}, path: c{number}}}\n" for number in range(count))
+
+
+TWO = "    - {name: sft-a, path: runs/sft-a}\n    - {name: sft-b, path: runs/sft-b}\n"
+TASK = "- {name: gsm8k, metric: exact_match, filter: strict-match}"
+CLAIM = "    workspace:\n      persistentVolumeClaim: {claimName: merges}\n"
+OBJECTIVE = "  objective:\n"
+
+TEXT = (
+    BadManifest("empty", "Saved the file before writing it.", (("", "the file is empty"),), new="\n"),
+    BadManifest("comments-only", "Commented everything out.", (("", "the file is empty"),), new="# spec:\n"),
+    BadManifest(
+        "tab",
+        "Indented with a tab.",
+        (("", "a tab stands where only spaces may"),),
+        old="  name: minimal\n",
+        new="\tname: minimal\n",
+        shown="⇥name: minimal",
+    ),
+    BadManifest(
+        "unclosed-quote",
+        "Forgot the second quote.",
+        (("", "a quote is not closed"),),
+        old="gsm8k, metric: exact_match, filter: strict-match}",
+        new="'gsm8k, metric: exact_match}",
+    ),
+    BadManifest(
+        "unclosed-bracket",
+        "Forgot a brace.",
+        (("", "a bracket or brace is not closed"),),
+        old="{claimName: merges}",
+        new="{claimName: merges",
+    ),
+    BadManifest(
+        "indentation",
+        "Indented a line less than its neighbours.",
+        (("", "look at its indentation"),),
+        old="  objective:\n",
+        new=" objective:\n",
+    ),
+    BadManifest(
+        "at-sign",
+        "Began a text with @ and without quotes.",
+        (("", "needs quotes"),),
+        old="path: runs/sft-a}",
+        new="path: @runs/sft-a}",
+    ),
+    BadManifest(
+        "several-documents",
+        "Put the claim and the search into one file.",
+        (("", "several documents"),),
+        old="# The least that a search needs.\n",
+        new="apiVersion: v1\nkind: PersistentVolumeClaim\n---\n",
+    ),
+    BadManifest(
+        "root-is-a-list",
+        "Put a dash before everything.",
+        (("", "this is no manifest"),),
+        new="- apiVersion: mergesearch.io/v1alpha1\n- kind: MergeSearch\n",
+    ),
+    BadManifest("root-is-a-text", "Gave another file.", (("", "this is no manifest"),), new="checkpoints\n"),
+    BadManifest(
+        "duplicate-key",
+        "Wrote a section twice.",
+        (("spec.storage", "this key stands twice"),),
+        old=OBJECTIVE,
+        new="  storage:\n    keepBest: 2\n  objective:\n",
+    ),
+    BadManifest(
+        "unknown-alias",
+        "Referred to an anchor that does not exist.",
+        (("", "names no anchor above it"),),
+        old="{claimName: merges}",
+        new="*claim",
+    ),
+    BadManifest(
+        "alias-bomb",
+        "Gave a file whose aliases multiply.",
+        (("", "too large with its aliases written out"),),
+        new=_bomb(),
+        shown="a1: &a1 [*a0, *a0, ...], a2: &a2 [*a1, *a1, ...], ...",
+    ),
+    BadManifest(
+        "too-large",
+        "Gave a file that is no manifest at all.",
+        (("", "the file is too large"),),
+        new="#" * (2**20 + 1),
+        shown="a file of more than 1 MiB",
+    ),
+    BadManifest(
+        "too-deep",
+        "Gave a file of nothing but brackets.",
+        (("", "nested too deeply"),),
+        new="[" * 1000,
+        shown="[[[[...",
+    ),
+    BadManifest(
+        "control-character",
+        "Pasted a character that no editor shows.",
+        (("", "not text"),),
+        old="runs/sft-a",
+        new="runs/\x07sft-a",
+        shown="path: runs/␇sft-a",
+    ),
+    BadManifest(
+        "tag",
+        "Used a tag of another tool.",
+        (("metadata.name", "tags are not known here"),),
+        old="  name: minimal",
+        new="  name: !Ref minimal",
+    ),
+    BadManifest(
+        "leading-zero",
+        "Named a checkpoint by a number with a leading zero.",
+        (("spec.checkpoints[0].name", "leading zero"),),
+        old="name: sft-a,",
+        new="name: 0100,",
+    ),
+    BadManifest(
+        "key-is-a-boolean",
+        "Called a checkpoint `on` and left out the quotes.",
+        (
+            ("spec.checkpoints[0].name", 'write it in quotes: "on"'),
+            ("spec.search.initial[0].weights.on", "this key is not a text"),
+        ),
+        old=TWO,
+        new=TWO.replace("sft-a,", "on,") + '  search: {initial: [{weights: {on: "1"}, scores: {gsm8k: "0.5"}}]}\n',
+    ),
+)
+"""What is wrong before the fields are looked at."""
+
+HEADER = (
+    BadManifest(
+        "no-api-version",
+        "Left out apiVersion.",
+        (("apiVersion", "required and missing"),),
+        old="apiVersion: mergesearch.io/v1alpha1\n",
+    ),
+    BadManifest(
+        "wrong-version",
+        "Guessed the version.",
+        (("apiVersion", "not a valid value"),),
+        old="io/v1alpha1",
+        new="io/v1",
+    ),
+    BadManifest(
+        "kind-case",
+        "Wrote the kind in another case.",
+        (("kind", "did you mean MergeSearch?"),),
+        old="kind: MergeSearch",
+        new="kind: Mergesearch",
+    ),
+    BadManifest(
+        "another-kind",
+        "Gave the manifest of something else.",
+        (("kind", "manifest of something else"),),
+        new="apiVersion: batch/v1\nkind: Job\nmetadata: {name: job}\nspec: {template: {}}\n",
+    ),
+    BadManifest(
+        "no-name",
+        "Left out the name.",
+        (("metadata.name", "required and missing"),),
+        old="  name: minimal\n",
+        new="  namespace: default\n",
+    ),
+    BadManifest(
+        "name-characters",
+        "Gave a name that Kubernetes does not take.",
+        (("metadata.name", "the names of Jobs begin with this name"),),
+        old="  name: minimal",
+        new="  name: My_Search",
+    ),
+    BadManifest(
+        "name-length",
+        "Gave a name that leaves no room for the names of Jobs.",
+        (("metadata.name", "41 characters"),),
+        old="  name: minimal",
+        new=f"  name: {'a' * 41}",
+    ),
+    BadManifest(
+        "metadata-typo",
+        "Misspelt a field of the metadata.",
+        (("metadata.lables", "did you mean labels?"),),
+        old="  name: minimal\n",
+        new="  name: minimal\n  lables: {team: nlp}\n",
+    ),
+    BadManifest(
+        "label-number",
+        "Gave a label a number.",
+        (("metadata.labels.version", "Kubernetes takes texts only"),),
+        old="  name: minimal\n",
+        new="  name: minimal\n  labels: {version: 3}\n",
+    ),
+    BadManifest(
+        "no-spec",
+        "Left the spec empty.",
+        (("spec", "this is empty"),),
+        new="apiVersion: mergesearch.io/v1alpha1\nkind: MergeSearch\nmetadata: {name: empty}\nspec:\n",
+    ),
+)
+
+FIELDS = (
+    BadManifest(
+        "misspelt-field",
+        "Misspelt a field.",
+        (("spec.search.maxEvaluation", "did you mean maxEvaluations?"),),
+        base="full",
+        old="maxEvaluations: 64",
+        new="maxEvaluation: 64",
+    ),
+    BadManifest(
+        "snake-case",
+        "Wrote a field as in Python.",
+        (("spec.search.max_failures", "did you mean maxFailures?"),),
+        base="full",
+        old="maxFailures: 8",
+        new="max_failures: 8",
+    ),
+    BadManifest(
+        "field-of-another-section",
+        "Put a field into the wrong section.",
+        (("spec.seed", "did you mean spec.search.seed?"),),
+        old=OBJECTIVE,
+        new="  seed: 7\n  objective:\n",
+    ),
+    BadManifest(
+        "field-at-the-top",
+        "Forgot to indent below spec.",
+        (("search", "did you mean spec.search?"),),
+        old="spec:\n",
+        new="search: {seed: 7}\nspec:\n",
+    ),
+    BadManifest(
+        "weight-of-a-held-out-task",
+        "Gave a held-out task a weight.",
+        (("spec.heldOut.tasks[0].weight", "did you mean spec.objective.tasks[*].weight?"),),
+        base="full",
+        old="        numFewshot: 25\n",
+        new='        weight: "2"\n        numFewshot: 25\n',
+    ),
+    BadManifest(
+        "missing-field",
+        "Left out the metric of a task.",
+        (("spec.objective.tasks[0].metric", "required and missing"),),
+        old="metric: exact_match, ",
+        new="",
+    ),
+    BadManifest(
+        "forgotten-value",
+        "Wrote a field without a value.",
+        (("spec.heldOut.tasks", "this is empty"),),
+        old=OBJECTIVE,
+        new="  heldOut:\n    tasks:\n  objective:\n",
+    ),
+    BadManifest(
+        "decimal-without-quotes",
+        "Wrote a decimal number without quotes.",
+        (("spec.search.algorithm.cmaes.sigma", 'write it in quotes: "0.70"'),),
+        base="full",
+        old='sigma: "0.7"',
+        new="sigma: 0.70",
+    ),
+    BadManifest(
+        "exponent-without-quotes",
+        "Wrote a number with an exponent without quotes.",
+        (("spec.merge.skipBelow", 'write it in quotes: "1e-3"'),),
+        base="full",
+        old='skipBelow: "0.001"',
+        new="skipBelow: 1e-3",
+    ),
+    BadManifest(
+        "number-in-quotes",
+        "Wrote a whole number in quotes.",
+        (("spec.search.seed", "write it without quotes: 1"),),
+        base="full",
+        old="    seed: 1\n",
+        new='    seed: "1"\n',
+    ),
+    BadManifest(
+        "truth-in-quotes",
+        "Wrote true in quotes.",
+        (("spec.suspend", "write it without quotes: true"),),
+        base="full",
+        old="suspend: false",
+        new='suspend: "true"',
+    ),
+    BadManifest(
+        "text-that-is-a-boolean",
+        "Used the word yes as a text.",
+        (("spec.retry", 'write it in quotes: "yes"'),),
+        base="full",
+        old='retry: ""',
+        new="retry: yes",
+    ),
+    BadManifest(
+        "gpu-without-quotes",
+        "Asked for a GPU as one may in a pod.",
+        (('spec.evaluator.resources.limits["nvidia.com/gpu"]', 'write it in quotes: "1"'),),
+        base="full",
+        old='nvidia.com/gpu: "1"',
+        new="nvidia.com/gpu: 1",
+    ),
+    BadManifest(
+        "engine-argument-without-quotes",
+        "Gave the engine a number.",
+        (("spec.evaluator.engineArgs.max_length", 'write it in quotes: "4096"'),),
+        base="full",
+        old='max_length: "4096"',
+        new="max_length: 4096",
+    ),
+    BadManifest(
+        "enum-case",
+        "Wrote a value in another case.",
+        (("spec.search.algorithm.cmaes.parametrization", "did you mean Softmax?"),),
+        base="full",
+        old="parametrization: Softmax",
+        new="parametrization: softmax",
+    ),
+    BadManifest(
+        "enum-value",
+        "Used a value that does not exist.",
+        (("spec.objective.aggregate", "Mean, WeightedMean, GeometricMean or Minimum"),),
+        base="full",
+        old="aggregate: WeightedMean",
+        new="aggregate: Product",
+    ),
+    BadManifest(
+        "too-many-evaluations",
+        "Asked for more evaluations than a resource can hold.",
+        (("spec.search.maxEvaluations", "1 to 500"),),
+        base="full",
+        old="maxEvaluations: 64",
+        new="maxEvaluations: 5000",
+    ),
+    BadManifest(
+        "zero",
+        "Set the parallelism to 0.",
+        (("spec.search.parallelism", "1 to 64"),),
+        base="full",
+        old="parallelism: 4",
+        new="parallelism: 0",
+    ),
+    BadManifest(
+        "fraction-for-a-whole-number",
+        "Gave a fraction where things are counted.",
+        (("spec.storage.keepBest", "a whole number, 1 to 16"),),
+        base="full",
+        old="keepBest: 3",
+        new="keepBest: 1.5",
+    ),
+    BadManifest(
+        "days",
+        "Gave a duration in days.",
+        (("spec.search.maxDuration", "such as 24h, 90m or 1h30m"),),
+        base="full",
+        old="maxDuration: 24h",
+        new="maxDuration: 1d",
+    ),
+    BadManifest(
+        "sexagesimal",
+        "Gave a duration as on a clock.",
+        (("spec.search.maxDuration", 'found "24:00"'),),
+        base="full",
+        old="maxDuration: 24h",
+        new="maxDuration: 24:00",
+    ),
+    BadManifest(
+        "gigabytes",
+        "Gave a size in GB.",
+        (("spec.merge.maxShardSize", "such as 500Mi or 5Gi"),),
+        base="full",
+        old="maxShardSize: 5Gi",
+        new="maxShardSize: 5GB",
+    ),
+    BadManifest(
+        "percent",
+        "Gave the goal in percent.",
+        (("spec.objective.goal", "from 0 to 1"),),
+        base="full",
+        old='goal: "0.70"',
+        new='goal: "70%"',
+    ),
+    BadManifest(
+        "goal-above-one",
+        "Gave the goal in points.",
+        (("spec.objective.goal", "from 0 to 1"),),
+        base="full",
+        old='goal: "0.70"',
+        new='goal: "70"',
+    ),
+    BadManifest(
+        "negative",
+        "Gave a task a negative weight.",
+        (("spec.objective.tasks[0].weight", "above 0"),),
+        base="full",
+        old='weight: "2"',
+        new='weight: "-2"',
+    ),
+    BadManifest(
+        "one-checkpoint",
+        "Named a single checkpoint.",
+        (("spec.checkpoints", "too few entries"),),
+        old=TWO,
+        new=_checkpoints(1),
+    ),
+    BadManifest(
+        "too-many-checkpoints",
+        "Named more checkpoints than a search can take.",
+        (("spec.checkpoints", "too many entries"),),
+        old=TWO,
+        new=_checkpoints(65),
+        shown="65 checkpoints",
+    ),
+    BadManifest(
+        "checkpoint-name",
+        "Named a checkpoint as its folder.",
+        (("spec.checkpoints[0].name", "1 to 63 lower-case letters"),),
+        old="name: sft-a,",
+        new="name: runs/SFT_a,",
+    ),
+    BadManifest(
+        "number-as-a-name",
+        "Named a checkpoint by its step.",
+        (("spec.checkpoints[0].name", 'write it in quotes: "1200"'),),
+        old="name: sft-a,",
+        new="name: 1200,",
+    ),
+    BadManifest(
+        "absolute-path",
+        "Gave the path on the machine instead of that in the volume.",
+        (("spec.checkpoints[0].path", "not beginning with /"),),
+        old="path: runs/sft-a}",
+        new="path: /data/runs/sft-a}",
+    ),
+    BadManifest(
+        "mapping-for-a-list",
+        "Wrote the checkpoints as a mapping.",
+        (("spec.checkpoints", "a list of 2 to 64 entries"),),
+        old=TWO,
+        new="    sft-a: {path: runs/sft-a}\n    sft-b: {path: runs/sft-b}\n",
+    ),
+    BadManifest(
+        "text-for-a-mapping",
+        "Wrote a task as its name only.",
+        (("spec.objective.tasks[0]", "a mapping with the fields name, metric"),),
+        old=TASK,
+        new="- gsm8k",
+    ),
+    BadManifest(
+        "text-for-a-list",
+        "Wrote a single baseline without brackets.",
+        (("spec.search.baselines", "a list of at most 4 entries"),),
+        base="full",
+        old="baselines: [Checkpoints, Uniform, MergeBest, Greedy]",
+        new="baselines: Checkpoints",
+    ),
+    BadManifest(
+        "not-a-number",
+        "Set a budget to infinity.",
+        (("spec.search.maxGpuHours", "not a finite number"),),
+        base="full",
+        old='maxGpuHours: "60"',
+        new="maxGpuHours: .inf",
+    ),
+)
+"""What is wrong with single fields."""
+
+INPUTS = (
+    BadManifest(
+        "checkpoint-twice",
+        "Gave two checkpoints the same name.",
+        (("spec.checkpoints[1].name", "spec.checkpoints[0].name has this name already"),),
+        old="name: sft-b,",
+        new="name: sft-a,",
+    ),
+    BadManifest(
+        "folder-twice",
+        "Named the same folder twice, once with a dot.",
+        (("spec.checkpoints[1].path", "the same folder of the same volume"),),
+        old="path: runs/sft-b}",
+        new="path: ./runs/sft-a/}",
+    ),
+    BadManifest(
+        "path-leads-out",
+        "Gave a path that leads out of the volume.",
+        (("spec.checkpoints[1].path", "may lead out of its volume"),),
+        old="path: runs/sft-b}",
+        new="path: ../other/sft-b}",
+    ),
+    BadManifest(
+        "unknown-volume",
+        "Misspelt the name of a volume.",
+        (("spec.checkpoints[1].volume", "did you mean archive?"),),
+        base="full",
+        old="      path: runs/dpo-12\n      volume: archive",
+        new="      path: runs/dpo-12\n      volume: archiv",
+    ),
+    BadManifest(
+        "task-folder-volume",
+        "Took tasks from a volume that is not there.",
+        (("spec.evaluator.taskFolders[0].volume", "spec.storage names no such volume"),),
+        base="full",
+        old="      - volume: tasks",
+        new="      - volume: lm-eval",
+    ),
+    BadManifest(
+        "volume-workspace",
+        "Took a checkpoint from the workspace.",
+        (("spec.checkpoints[0].volume", "the workspace is written to"),),
+        base="full",
+        old="volume: checkpoints",
+        new="volume: workspace",
+    ),
+    BadManifest(
+        "volume-twice",
+        "Gave two volumes the same name.",
+        (
+            ("spec.storage.volumes[1].name", "spec.storage.volumes[0].name has this name already"),
+            ("spec.evaluator.taskFolders[0].volume", "spec.storage names no such volume"),
+        ),
+        base="full",
+        old="      - name: tasks\n",
+        new="      - name: archive\n",
+    ),
+    BadManifest(
+        "volume-reserved",
+        "Gave a further volume the name of the workspace.",
+        (
+            ("spec.storage.volumes[1].name", "this name belongs to spec.storage.workspace"),
+            ("spec.evaluator.taskFolders[0].volume", "spec.storage names no such volume"),
+        ),
+        base="full",
+        old="      - name: tasks\n",
+        new="      - name: workspace\n",
+    ),
+    BadManifest(
+        "tokenizer-unknown",
+        "Misspelt the checkpoint of the tokenizer.",
+        (("spec.merge.tokenizerFrom", "did you mean sft-03?"),),
+        base="full",
+        old="tokenizerFrom: sft-03",
+        new="tokenizerFrom: sft-3",
+    ),
+    BadManifest(
+        "workspace-both",
+        "Named a claim for the workspace and a template as well.",
+        (("spec.storage.workspace", "exactly one of persistentVolumeClaim or claimTemplate"),),
+        old=CLAIM,
+        new=CLAIM + "      claimTemplate: {size: 100Gi}\n",
+    ),
+    BadManifest(
+        "workspace-neither",
+        "Named no claim for the workspace.",
+        (("spec.storage.workspace", "found neither"),),
+        old=CLAIM,
+        new="    workspace: {}\n",
+    ),
+    BadManifest(
+        "one-pod-claim",
+        "Chose an access mode for one pod and several evaluators.",
+        (("spec.storage.workspace.claimTemplate.accessModes", "one pod at a time"),),
+        base="full",
+        old="accessModes: [ReadWriteMany]",
+        new="accessModes: [ReadWriteOncePod]",
+    ),
+    BadManifest(
+        "claim-name",
+        "Gave the path of a claim instead of its name.",
+        (("spec.storage.workspace.persistentVolumeClaim.claimName", "Kubernetes knows no such names"),),
+        old="claimName: merges",
+        new="claimName: team/merges",
+    ),
+    BadManifest(
+        "threshold",
+        "Set a threshold that drops every weight.",
+        (("spec.merge.skipBelow", "all 3 weights of a merge could lie below this"),),
+        base="full",
+        old='skipBelow: "0.001"',
+        new='skipBelow: "0.4"',
+    ),
+    BadManifest(
+        "task-twice",
+        "Named a task twice.",
+        (("spec.objective.tasks[1].name", "spec.objective.tasks[0].name is this task already"),),
+        old=TASK,
+        new=f"{TASK}\n      {TASK}",
+    ),
+    BadManifest(
+        "held-out-is-held-in",
+        "Held out a task that the search optimises.",
+        (("spec.heldOut.tasks[0].name", "so it is not held out"),),
+        old=OBJECTIVE,
+        new="  heldOut: {tasks: [{name: gsm8k, metric: exact_match}]}\n  objective:\n",
+    ),
+    BadManifest(
+        "task-file",
+        "Gave the file of a task instead of its name.",
+        (("spec.objective.tasks[0].name", "lm-eval has no such task"),),
+        old="name: gsm8k,",
+        new="name: tasks/gsm8k.yaml,",
+    ),
+    BadManifest(
+        "samples-twice",
+        "Chose the samples by number and by range.",
+        (("spec.objective.tasks[1].searchSamples", "the samples are chosen twice"),),
+        base="full",
+        old='        weight: "1"\n',
+        new='        weight: "1"\n        searchSamples: 600\n',
+    ),
+    BadManifest(
+        "empty-range",
+        "Swapped the ends of a range.",
+        (("spec.objective.tasks[1].samples.search", "this range is empty"),),
+        base="full",
+        old="search: {start: 0, stop: 600}",
+        new="search: {start: 600, stop: 500}",
+    ),
+    BadManifest(
+        "ranges-overlap",
+        "Let the search see samples that are to confirm it.",
+        (("spec.objective.tasks[1].samples.unseen", "the search would see samples"),),
+        base="full",
+        old="unseen: {start: 600, stop: 1319}",
+        new="unseen: {start: 500, stop: 1319}",
+    ),
+)
+"""What does not fit together among inputs, volumes and tasks."""
+
+SEARCH = (
+    BadManifest(
+        "weight-without-effect",
+        "Weighted the tasks of a plain mean.",
+        (("spec.objective.tasks[0].weight", "the aggregate Mean does not read weights"),),
+        base="full",
+        old="aggregate: WeightedMean",
+        new="aggregate: Mean",
+    ),
+    BadManifest(
+        "goal-zero",
+        "Set the goal to 0.",
+        (("spec.objective.goal", "the first candidate reaches this goal"),),
+        base="full",
+        old='goal: "0.70"',
+        new='goal: "0.0"',
+    ),
+    BadManifest(
+        "two-algorithms",
+        "Chose two algorithms.",
+        (("spec.search.algorithm", "exactly one of cmaes, random or preset"),),
+        base="full",
+        old="    algorithm:\n",
+        new="    algorithm:\n      random: {}\n",
+    ),
+    BadManifest(
+        "no-algorithm",
+        "Chose no algorithm.",
+        (("spec.search.algorithm", "found none"),),
+        old=OBJECTIVE,
+        new="  search: {algorithm: {}}\n  objective:\n",
+    ),
+    BadManifest(
+        "sigma",
+        "Gave a step size that leads nowhere.",
+        (("spec.search.algorithm.cmaes.sigma", "this step is too large"),),
+        base="full",
+        old='sigma: "0.7"',
+        new='sigma: "1e9"',
+    ),
+    BadManifest(
+        "duration",
+        "Gave a duration beyond every calendar.",
+        (("spec.search.maxDuration", "more than a year"),),
+        base="full",
+        old="maxDuration: 24h",
+        new="maxDuration: 99999999999h",
+    ),
+    BadManifest(
+        "baseline-twice",
+        "Named a baseline twice.",
+        (("spec.search.baselines[3]", "spec.search.baselines[1] is this baseline already"),),
+        base="full",
+        old="MergeBest, Greedy]",
+        new="MergeBest, Uniform]",
+    ),
+    BadManifest(
+        "baseline-needs-checkpoints",
+        "Left out the baselines that others are made from.",
+        (
+            ("spec.search.baselines[1]", "MergeBest follows from the scores of the checkpoints"),
+            ("spec.search.baselines[2]", "Greedy follows from the scores of the checkpoints"),
+        ),
+        base="full",
+        old="baselines: [Checkpoints, Uniform,",
+        new="baselines: [Uniform,",
+    ),
+    BadManifest(
+        "product",
+        "Combined many checkpoints with many evaluations.",
+        (("spec.search.maxEvaluations", "40 checkpoints x 500 evaluations = 20000"),),
+        old=TWO,
+        new=_checkpoints(40) + "  search: {maxEvaluations: 500}\n",
+        shown="40 checkpoints and search: {maxEvaluations: 500}",
+    ),
+    BadManifest(
+        "population",
+        "Made a generation larger than the search.",
+        (("spec.search.algorithm.cmaes.populationSize", "no generation would ever be complete"),),
+        base="full",
+        old="populationSize: 8",
+        new="populationSize: 80",
+    ),
+    BadManifest(
+        "finalists",
+        "Asked for more finalists than candidates.",
+        (("spec.search.confirm.finalists", "there are fewer candidates than finalists"),),
+        old=OBJECTIVE,
+        new="  search: {maxEvaluations: 8, confirm: {finalists: 10}}\n  objective:\n",
+    ),
+    BadManifest(
+        "known-point-name",
+        "Misspelt a checkpoint in a known point.",
+        (("spec.search.initial[0].weights.dpo12", "did you mean dpo-12?"),),
+        base="full",
+        old='dpo-12: "0.3"',
+        new='dpo12: "0.3"',
+    ),
+    BadManifest(
+        "known-point-sum",
+        "Gave weights that do not sum to 1.",
+        (("spec.search.initial[0].weights", "a sum of 1.1"),),
+        base="full",
+        old='dpo-12: "0.3"',
+        new='dpo-12: "0.4"',
+    ),
+    BadManifest(
+        "known-point-score-missing",
+        "Left out a score of a known point.",
+        (("spec.search.initial[0].scores", "gsm8k has no score"),),
+        base="full",
+        old='scores: {ifeval: "0.61", gsm8k: "0.55"}',
+        new='scores: {ifeval: "0.61"}',
+    ),
+    BadManifest(
+        "known-point-score-unknown",
+        "Misspelt a task in a known point.",
+        (("spec.search.initial[0].scores.gms8k", "did you mean gsm8k?"),),
+        base="full",
+        old='gsm8k: "0.55"',
+        new='gms8k: "0.55"',
+    ),
+)
+"""What does not fit together in the search."""
+
+PODS = (
+    BadManifest(
+        "priority-without-queue",
+        "Gave a priority without a queue.",
+        (("spec.evaluator.priorityClass", "no queue is named"),),
+        old=OBJECTIVE,
+        new="  evaluator: {priorityClass: high}\n  objective:\n",
+    ),
+    BadManifest(
+        "batch-size-of-vllm",
+        "Gave vLLM a batch size.",
+        (("spec.evaluator.batchSize", "decides by itself"),),
+        base="full",
+        old="backend: hf",
+        new="backend: vllm",
+    ),
+    BadManifest(
+        "engine-argument-with-a-field",
+        "Set the data type as an argument of the engine.",
+        (("spec.evaluator.engineArgs.dtype", "another field decides this"),),
+        base="full",
+        old="attn_implementation: sdpa",
+        new="dtype: float16",
+    ),
+    BadManifest(
+        "engine-argument-of-python",
+        "Wrote a truth value as in Python.",
+        (("spec.evaluator.engineArgs.trust_remote_code", "the backend would take this for a text"),),
+        base="full",
+        old='trust_remote_code: "false"',
+        new='trust_remote_code: "False"',
+    ),
+    BadManifest(
+        "image",
+        "Left a space in the name of an image.",
+        (("spec.merger.image", "no image is called this"),),
+        base="full",
+        old="mergesearch-merger:0.1.0",
+        new="mergesearch-merger: 0.1.0".replace(": ", " :"),
+    ),
+    BadManifest(
+        "quantity",
+        "Asked for memory in words.",
+        (("spec.merger.resources.limits.memory", "this is no quantity"),),
+        base="full",
+        old="limits: {memory: 32Gi}",
+        new="limits: {memory: 32 GB}",
+    ),
+    BadManifest(
+        "request-above-limit",
+        "Requested more than the limit.",
+        (("spec.merger.resources.requests.memory", "the request is above the limit"),),
+        base="full",
+        old="limits: {memory: 32Gi}",
+        new="limits: {memory: 8Gi}",
+    ),
+    BadManifest(
+        "half-a-gpu",
+        "Asked for half a GPU.",
+        (('spec.evaluator.resources.limits["nvidia.com/gpu"]', "cannot be shared out in parts"),),
+        base="full",
+        old='nvidia.com/gpu: "1"',
+        new='nvidia.com/gpu: "0.5"',
+    ),
+    BadManifest(
+        "label-value",
+        "Gave a pod's label a sentence.",
+        (('spec.merger.template.labels["example.com/team"]', "this is no value of a label"),),
+        base="full",
+        old="labels: {example.com/team: post-training}",
+        new="labels: {example.com/team: Post-training team}",
+    ),
+    BadManifest(
+        "own-label",
+        "Set a label of the operator.",
+        (('spec.merger.template.labels["mergesearch.io/search"]', "are set by the operator"),),
+        base="full",
+        old="labels: {example.com/team: post-training}",
+        new="labels: {mergesearch.io/search: mine}",
+    ),
+    BadManifest(
+        "own-variable",
+        "Set a variable of MergeSearch.",
+        (("spec.merger.template.env[0].name", "are set by MergeSearch"),),
+        base="full",
+        old="name: HF_HOME",
+        new="name: MERGESEARCH_REQUEST",
+    ),
+    BadManifest(
+        "variable-number",
+        "Gave a variable a number.",
+        (("spec.merger.template.env[0].value", 'write it in quotes: "1"'),),
+        base="full",
+        old="{name: HF_HOME, value: /cache}",
+        new="{name: HF_HUB_OFFLINE, value: 1}",
+    ),
+    BadManifest(
+        "mount-without-volume",
+        "Mounted a volume that the pod does not have.",
+        (("spec.merger.template.volumeMounts[0].name", "did you mean cache?"),),
+        base="full",
+        old="volumeMounts: [{name: cache,",
+        new="volumeMounts: [{name: caches,",
+    ),
+    BadManifest(
+        "pod-volume-taken",
+        "Gave a pod's volume the name of one of the search.",
+        (
+            ("spec.merger.template.volumes[0].name", "the search has a volume of this name"),
+            ("spec.merger.template.volumeMounts[0].name", "no volume has this name"),
+        ),
+        base="full",
+        old="volumes: [{name: cache,",
+        new="volumes: [{name: archive,",
+    ),
+    BadManifest(
+        "toleration-typo",
+        "Misspelt a field that is passed on to pods.",
+        (("spec.merger.template.tolerations[0].efect", "did you mean effect?"),),
+        base="full",
+        old="effect: NoSchedule",
+        new="efect: NoSchedule",
+    ),
+)
+"""What does not fit together in the processes."""
+
+MANY = BadManifest(
+    "many-at-once",
+    "Made several mistakes; all are told at once.",
+    (
+        ("apiVersion", "not a valid value"),
+        ("metadata.name", "the names of Jobs begin with this name"),
+        ("spec.checkpoint", "did you mean checkpoints?"),
+        ("spec.storage.workspace", "found neither"),
+        ("spec.objective.tasks[0].numFewShot", "did you mean numFewshot?"),
+        ("spec.objective.tasks[1].name", "is this task already"),
+        ("spec.search.algorithm.cmaes.sigma", 'write it in quotes: "0.5"'),
+        ("spec.search.algorithm.cmaes.populationSize", "no generation would ever be complete"),
+        ("spec.evaluator.backend", "vllm or hf"),
+    ),
+    new="""\
+apiVersion: mergesearch.io/v1
+kind: MergeSearch
+metadata: {name: First_Try}
+spec:
+  checkpoint: [sft-a, sft-b]
+  storage:
+    checkpoints: {persistentVolumeClaim: {claimName: checkpoints}}
+    workspace: {}
+  objective:
+    tasks:
+      - {name: gsm8k, metric: exact_match, numFewShot: 5}
+      - {name: gsm8k, metric: exact_match}
+  search:
+    algorithm: {cmaes: {sigma: 0.5, populationSize: 100}}
+    maxEvaluations: 50
+  evaluator: {backend: transformers, batchSize: 8}
+""",
+)
+
+SECTIONS: tuple[tuple[str, tuple[BadManifest, ...]], ...] = (
+    ("The text", TEXT),
+    ("The header", HEADER),
+    ("Single fields", FIELDS),
+    ("Inputs, volumes and tasks", INPUTS),
+    ("The search", SEARCH),
+    ("Processes and pods", PODS),
+    ("Several at once", (MANY,)),
+)
+BAD_MANIFESTS = tuple(case for _, cases in SECTIONS for case in cases)
