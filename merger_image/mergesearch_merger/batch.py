@@ -96,7 +96,7 @@ class Batch:
             differing = sorted(outcome.unequal_buffers)
             first = next(c.label for c, w in zip(self._prepared.read, self._used(candidate), strict=True) if w != 0.0)
             warnings.append(
-                f"candidate {candidate.id}: {findings.counted(len(differing), 'buffer')} differ between the "
+                f"candidate {candidate.id}: {findings.counted(len(differing), 'buffer')} not equal in all "
                 f"checkpoints, taken from {first}: {findings.names(differing)}"
             )
             progress(f"warning: {warnings[-1]}")

@@ -83,6 +83,7 @@ def write_checkpoint(folder: Path, entries: Mapping[str, Entry], shards: Sequenc
     if not shards:
         (folder / "model.safetensors").write_bytes(file_content(entries))
         return
+    (folder / "model.safetensors").unlink(missing_ok=True)
     weight_map: dict[str, str] = {}
     for number, names in enumerate(shards, start=1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"

@@ -1,0 +1,266 @@
+"""The merger as a process: exit codes, signals, sudden death, memory, and what it does not import."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mergesearch import files, worker
+from mergesearch.contract import REPORT, MergeReport, MergeRequest, Model, PreflightCheckpointsReport
+from mergesearch.errors import ExitCode
+from mergesearch.reasons import Reason
+from mergesearch_merger import header, record
+from unit.merger import scenes
+from unit.merger.scenes import Scene
+
+PROGRAM = [sys.executable, "-m", "mergesearch_merger.main"]
+PATIENCE = 60.0
+"""Seconds until a process that does nothing has failed."""
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    yield scenes.a_scene(tmp_path)
+    shutil.rmtree(tmp_path)
+
+
+def arguments(scene: Scene) -> list[str]:
+    return ["--volume", f"checkpoints={scene.checkpoints}", "--volume", f"workspace={scene.workspace}"]
+
+
+def environment(request: Model) -> dict[str, str]:
+    return {**os.environ, worker.REQUEST_VARIABLE: request.to_json()}
+
+
+def run(scene: Scene, request: Model, before: Callable[[], None] | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*PROGRAM, *arguments(scene)],
+        env=environment(request),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        preexec_fn=before,
+        check=False,
+    )
+
+
+@contextmanager
+def started(scene: Scene, request: Model) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments(scene)], env=environment(request), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def merge_report(line: str) -> MergeReport:
+    report = REPORT.validate_json(line)
+    assert isinstance(report, MergeReport)
+    return report
+
+
+def large_checkpoints(scene: Scene, names: Sequence[str], elements: int) -> None:
+    """Checkpoints with one large tensor of zeros, which takes no space on the disk, beside the small ones."""
+    for name in names:
+        scenes.write_checkpoint(scene.checkpoints / name, scenes.tensors())
+        small = scenes.tensors()
+        listed = [(key, dtype, shape, len(data)) for key, (dtype, shape, data) in small.items()]
+        head = header.serialize([*listed, ("model.layers.0.up_proj.weight", "BF16", (elements,), 2 * elements)])
+        path = scene.checkpoints / name / "model.safetensors"
+        path.write_bytes(head + b"".join(data for _, _, data in small.values()))
+        os.truncate(path, path.stat().st_size + 2 * elements)
+
+
+# --- Exit codes ---
+
+
+def test_a_merge_ends_with_zero_and_its_report_on_standard_output(scene: Scene) -> None:
+    request = scene.request()
+
+    ended = run(scene, request)
+
+    assert ended.returncode == ExitCode.DONE, ended.stderr
+    report = merge_report(ended.stdout)
+    assert report.request_hash == request.hash_of(request.candidates[0])
+    assert record.find_finished(scene.merged(), report.request_hash) is not None
+
+
+def test_a_refused_request_ends_with_64_and_says_why_on_standard_error(scene: Scene) -> None:
+    (scene.checkpoints / "b" / "config.json").unlink()
+
+    ended = run(scene, scene.request())
+
+    assert ended.returncode == ExitCode.INVALID_REQUEST
+    assert "checkpoints/b: config.json is missing" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_a_candidate_that_is_not_finite_ends_a_batch_of_one_with_65(scene: Scene) -> None:
+    entries = {**scenes.tensors(2.0), scenes.NORM: ("BF16", (2,), scenes.bf16([float("inf"), 1.0]))}
+    (scene.checkpoints / "b" / "model.safetensors").write_bytes(scenes.file_content(entries))
+
+    ended = run(scene, scene.request())
+
+    assert ended.returncode == ExitCode.INVALID_CANDIDATE
+    failure = merge_report(ended.stdout).failure
+    assert failure is not None
+    assert failure.reason == Reason.NON_FINITE_WEIGHTS
+
+
+def test_a_model_larger_than_the_disk_ends_with_66_before_a_byte_is_read(scene: Scene) -> None:
+    free = os.statvfs(scene.workspace).f_bavail * os.statvfs(scene.workspace).f_frsize
+    try:
+        large_checkpoints(scene, "abc", free)
+    except OSError:
+        pytest.skip("this file system cannot hold a sparse file twice its size")
+
+    ended = run(scene, scene.request())
+
+    assert ended.returncode == ExitCode.NO_SPACE
+    assert "bytes are free" in ended.stderr
+    assert scene.leftovers() == []
+
+
+def test_a_resident_merger_answers_one_request_after_the_other(scene: Scene) -> None:
+    bad = scenes.a_request("abc", (0.5, 0.0, 0.0))
+    lines = "".join(request.to_json() + "\n" for request in (scene.preflight(), bad, scene.request()))
+
+    ended = subprocess.run(
+        [*PROGRAM, "--serve", *arguments(scene)],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    answers = [worker.Answer.model_validate_json(line) for line in ended.stdout.splitlines()]
+    kinds = [type(answer.report) for answer in answers if answer.report]
+    codes = [answer.exit.code for answer in answers if answer.exit]
+    assert ended.returncode == ExitCode.DONE
+    assert kinds == [PreflightCheckpointsReport, MergeReport]
+    assert codes == [ExitCode.DONE, ExitCode.INVALID_REQUEST, ExitCode.DONE]
+
+
+# --- Signals and sudden death ---
+
+
+LARGE = 2**26
+"""Elements of a tensor whose merge takes long enough to be killed in the middle."""
+
+
+def wait_for_temporary_weights(scene: Scene) -> None:
+    """Until a merge has begun to write."""
+    merges = scene.workspace / files.merges_folder(scenes.SEARCH.uid)
+    deadline = time.monotonic() + PATIENCE
+    while not list(merges.glob(f"{files.TEMPORARY_PREFIX}*/model.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_a_killed_merge_leaves_nothing_that_looks_finished_and_the_next_run_tidies_up(
+    scene: Scene, delay: float
+) -> None:
+    large_checkpoints(scene, "abc", LARGE)
+    request = scene.request()
+    wanted = request.hash_of(request.candidates[0])
+
+    with started(scene, request) as process:
+        wait_for_temporary_weights(scene)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+
+    published = scene.merged().exists()
+    assert published is (record.find_finished(scene.merged(), wanted) is not None)
+    assert not (published and delay == 0.0), "killed before it could finish, or this test shows nothing"
+    ended = run(scene, request)
+    assert ended.returncode == ExitCode.DONE, ended.stderr
+    assert merge_report(ended.stdout).reused is published
+    assert scene.leftovers() == ["g0-0"]
+
+
+def test_sigterm_ends_a_merge_with_143_and_removes_what_was_written(scene: Scene) -> None:
+    large_checkpoints(scene, "abc", LARGE)
+
+    with started(scene, scene.request()) as process:
+        wait_for_temporary_weights(scene)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(PATIENCE)
+
+    assert code == ExitCode.INTERRUPTED
+    assert scene.leftovers() == []
+
+
+# --- Memory, descriptors, imports ---
+
+
+def test_memory_grows_neither_with_the_number_of_inputs_nor_with_the_model(scene: Scene) -> None:
+    peaks = []
+    for count, elements in ((2, 2**20), (2, 2**24), (8, 2**24)):
+        names = [f"{elements}-{number}" for number in range(count)]
+        large_checkpoints(scene, names, elements)
+        weights = [1 / count] * count
+        ended = run(scene, scenes.a_request(names, weights))
+        assert ended.returncode == ExitCode.DONE, ended.stderr
+        peaks.append(merge_report(ended.stdout).peak_bytes)
+
+    smallest_model = 2 * 2**24
+    assert max(peaks) - min(peaks) < smallest_model / 4
+
+
+def test_more_shards_than_a_process_may_open_by_default_are_merged(scene: Scene) -> None:
+    entries = {f"{number}.weight": ("BF16", (2,), scenes.bf16([1.0, 2.0])) for number in range(60)}
+    for name in "abc":
+        scenes.write_checkpoint(scene.checkpoints / name, entries, [[key] for key in entries])
+
+    def allow_few() -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+
+    ended = run(scene, scene.request(), before=allow_few)
+
+    assert ended.returncode == ExitCode.DONE, ended.stderr
+
+
+WATCHED = ("torch", "safetensors", "transformers", "numpy")
+REQUESTS: dict[str, tuple[Callable[[Scene], Model], list[str]]] = {
+    "a preflight": (Scene.preflight, []),
+    "a merge": (Scene.request, ["numpy"]),
+}
+
+
+@pytest.mark.parametrize(("ask", "imported"), REQUESTS.values(), ids=REQUESTS)
+def test_no_framework_is_imported(scene: Scene, ask: Callable[[Scene], MergeRequest], imported: list[str]) -> None:
+    code = (
+        "import json, sys\n"
+        "from mergesearch_merger import main\n"
+        "code = main.main()\n"
+        f"json.dump([name for name in {WATCHED!r} if name in sys.modules], sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments(scene)],
+        env=environment(ask(scene)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert ended.returncode == ExitCode.DONE
+    assert json.loads(ended.stderr.splitlines()[-1]) == imported
