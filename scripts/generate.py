@@ -4,6 +4,8 @@ A generated file is the text that a function without arguments returns; the tabl
 """
 
 import argparse
+import functools
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -50,7 +52,16 @@ def spec_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def page_of_tests(module: str) -> str:
+    """A page whose sentences are what the program says to a table of cases in the tests."""
+    tests = str(ROOT / "tests")
+    if tests not in sys.path:
+        sys.path.insert(0, tests)
+    return str(importlib.import_module(module).render())
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "docs/bad-checkpoints.md": functools.partial(page_of_tests, "unit.merger.bad_checkpoints_page"),
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
     "docs/reference/spec.md": spec_reference,
