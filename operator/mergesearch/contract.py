@@ -111,13 +111,14 @@ class MergeRequest(Model):
         return self
 
     def hash_of(self, candidate: MergeCandidate) -> str:
-        """The request hash of one candidate: of the checkpoints that are read, their weights, and the output's form."""
+        """The request hash of one candidate: of what is read, the weights, and the output's form."""
         read = [
             [_plain(checkpoint), weight]
             for checkpoint, weight in zip(self.checkpoints, candidate.weights, strict=True)
             if weight != 0.0
         ]
-        return digest("merge", self.version, read, self.dtype, self.max_shard_bytes, self.tokenizer_from)
+        companions = [_plain(checkpoint) for checkpoint in self.checkpoints if checkpoint.name == self.tokenizer_from]
+        return digest("merge", self.version, read, self.dtype, self.max_shard_bytes, companions)
 
 
 class SampleSelection(Model):

@@ -129,10 +129,13 @@ def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tup
     if not marker.is_file() or json.loads(marker.read_text()).get("uid") != uid:
         return ()
     removed = []
+    root = resolve_inside(workspace, merges_folder(uid))
     for candidate in candidates:
-        folder = resolve_inside(workspace, merge_folder(uid, candidate))
-        if folder.parent == (workspace.resolve() / merges_folder(uid)) and folder.is_dir():
+        folder = Path(os.path.normpath(root / candidate))
+        # A link is nobody's merge, and a name such as `..` leads elsewhere.
+        if folder.parent == root and folder.is_dir() and not folder.is_symlink():
             aside = temporary_sibling(folder)
+            shutil.rmtree(aside, ignore_errors=True)
             folder.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
             removed.append(candidate)

@@ -132,15 +132,21 @@ def answer(handler: Handler, document: str, volumes: Volumes, emit: Emit, progre
     try:
         handler(request, volumes, remember, progress)
     except MergeSearchError as error:
-        return Exit(code=error.exit_code, reason=error.reason, message=error.message)
+        return Exit(code=error.exit_code, reason=error.reason, message=_printable(error.message))
     except MemoryError as error:
         return Exit(code=ExitCode.TRANSIENT, reason=Reason.OUT_OF_MEMORY, message=str(error) or "out of memory")
     except Exception as error:  # noqa: BLE001 - the border: what nobody foresaw is transient and loud
         traceback.print_exc()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Exit(code=ExitCode.NO_SPACE, reason=Reason.NO_SPACE, message=str(error))
-        return Exit(code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=f"{type(error).__name__}: {error}")
+            return Exit(code=ExitCode.NO_SPACE, reason=Reason.NO_SPACE, message=_printable(str(error)))
+        message = _printable(f"{type(error).__name__}: {error}")
+        return Exit(code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=message)
     return _exit_of(reports)
+
+
+def _printable(message: str) -> str:
+    """A message that JSON can hold: file names that are not UTF-8 come as lone surrogates."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _exit_of(reports: Sequence[Report]) -> Exit:

@@ -9,7 +9,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
 from mergesearch.files import write_atomically
 from mergesearch.reasons import Reason
-from mergesearch.report import page, summary
+from mergesearch.report import summary
 from mergesearch_cli import view
 from mergesearch_cli.state import StateFolder
 
@@ -58,6 +58,9 @@ def report(state: StateFolder, output: Path | None, console: Console) -> None:
 
 def write_report(resource: MergeSearch, path: Path) -> None:
     """Write the page of a search. Raises OSError."""
+    # It draws with matplotlib, which no other command should have to wait for.
+    from mergesearch.report import page
+
     write_atomically(path.absolute(), page.render(summary.summarize(resource)))
 
 

@@ -22,7 +22,7 @@ from mergesearch_cli.worker import Said, Worker
 
 
 def _console_script(module: str) -> tuple[str, ...]:
-    """What the console script of an entry point does, in this interpreter; -P keeps the current folder out of imports."""
+    """What the console script of an entry point does, in this interpreter; -P keeps the current folder off the path."""
     return (sys.executable, "-P", "-c", f"import sys; from {module} import main; sys.exit(main())")
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Worker:
         self._log = log
         self._said = said
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
 
     @property
     def process(self) -> int | None:
@@ -70,6 +71,7 @@ class Worker:
         """How the process ended, with the tail of its log; only after its output has ended."""
         assert self._process is not None
         code = self._process.wait()
+        self._release()
         tail = self._tail()
         if code < 0:
             how = f"killed by {signal.Signals(-code).name}"
@@ -85,6 +87,7 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self._release()
 
     def stop(self) -> None:
         """End the process well: at the end of its input, or asked by SIGTERM, or killed."""
@@ -98,6 +101,16 @@ class Worker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._release()
+
+    def _release(self) -> None:
+        """Close what belongs to a process that has ended, so that its reader ends too."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        if self._reader is not None:
+            self._reader.join()
 
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("ab") as log:
@@ -111,12 +124,18 @@ class Worker:
                 encoding="utf-8",
             )
         self._process = process
-        threading.Thread(target=self._read, args=(process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+        self._reader.start()
         return process
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
+        with process.stdout as lines:
+            self._hear(process, lines)
+        self._said.put(Said(self, process.pid, None))
+
+    def _hear(self, process: subprocess.Popen[str], lines: Iterable[str]) -> None:
+        for line in lines:
             try:
                 answer = Answer.model_validate_json(line)
             except ValidationError:
@@ -125,7 +144,6 @@ class Worker:
                 )
                 answer = Answer(exit=wrong)
             self._said.put(Said(self, process.pid, answer))
-        self._said.put(Said(self, process.pid, None))
 
     def _tail(self) -> str:
         """The last lines of the log, for a message."""

@@ -435,3 +435,14 @@ def test_a_report_is_published_whole_with_a_line_end(tmp_path: Path) -> None:
     worker.publish_report(tmp_path / "reports" / "a.json", report)
 
     assert (tmp_path / "reports" / "a.json").read_text() == report.to_json() + "\n"
+
+
+def test_a_message_with_a_file_name_that_is_not_utf8_can_be_sent() -> None:
+    def handler(*_: object) -> None:
+        raise errors.TryAgainError("cannot read \udcff.safetensors", reason=reasons.Reason.UNEXPECTED)
+
+    document = contract.CleanupRequest(
+        version=1, search=contract.SearchRef(name="soup", uid="3f2a-77"), prune=()
+    ).to_json()
+    end = worker.answer(handler, document, worker.Volumes({}), lambda _: None, lambda _: None)
+    assert "\\udcff.safetensors" in end.to_json().replace("\\\\", "\\")
