@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 CHUNK_DRAWS = 2_000_000
 """Draws held at once: 16 MB of counts, whatever the number of resamples."""
 LEVEL = 0.95
+DIGITS = 12
+"""Gains of 0/1 scores are multiples of 1/n, and ties count: rounding errors must not break them."""
 
 
 @dataclass(frozen=True)
@@ -75,23 +77,24 @@ def resampled_fitness(
     tasks: Sequence[TaskValues], task_weights: Sequence[float], how: Aggregate, *, seed: int, resamples: int
 ) -> Floats:
     """Fitness of every candidate on every resample, (resamples, candidates)."""
-    per_task = [_resampled(task, np.random.default_rng([seed, number]), resamples) for number, task in enumerate(tasks)]
+    per_task = [resampled(task, np.random.default_rng([seed, number]), resamples) for number, task in enumerate(tasks)]
     return aggregate(np.stack(per_task, axis=-1), task_weights, how)
 
 
 def gain_of(observed: float, resampled: Floats) -> Gain:
     """Interval and p of an observed gain from the resampled ones, (resamples,)."""
+    observed, resampled = round(observed, DIGITS), np.round(resampled, DIGITS)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail])
-    as_extreme = int((resampled - observed >= observed).sum())
+    as_extreme = int((np.round(resampled - 2 * observed, DIGITS) >= 0).sum())
     return Gain(observed, float(low), float(high), (1 + as_extreme) / (1 + len(resampled)))
 
 
-def _resampled(task: TaskValues, rng: np.random.Generator, resamples: int) -> Floats:
+def resampled(task: TaskValues, rng: np.random.Generator, resamples: int, *, chunk_draws: int = CHUNK_DRAWS) -> Floats:
     """The task's score of every candidate on every resample, (resamples, candidates), a chunk of them at a time."""
     documents = len(task.weights)
     weighted = task.weights[:, None] * task.values
-    step = max(1, CHUNK_DRAWS // documents)
+    step = max(1, chunk_draws // documents)
     chunks = []
     for start in range(0, resamples, step):
         size = min(step, resamples - start)

@@ -5,7 +5,8 @@ are asked first, and lm-eval's only where they do not hold all that is wanted.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,11 @@ class Catalog:
 
     def load(self, name: str, *, allow_code: bool) -> LoadedTask:
         """Load a task, a group or a tag with its documents. Raises UnloadableError."""
-        entry = self._entry(name)
-        self._refuse_unknown_members(name)
+        try:
+            entry = self._entry(name)
+            self._refuse_unknown_members(name)
+        except RecursionError as error:
+            raise UnloadableError(Problem(Reason.TASK_UNREADABLE, f"{name}: the group holds itself")) from error
         coding = next((leaf for leaf in self._members(name) if self._runs_code(leaf)), None)
         if coding is not None and not allow_code:
             # Before it is built: loading such a task already imports what runs code.
@@ -78,7 +82,7 @@ class Catalog:
         entry = self._manager.task_index.get(name)
         if entry is None:
             broken = "".join(f"; {problem}" for problem in self._broken_files())
-            message = f"lm-eval knows no task {name!r}{nearest(name, self._manager.all_tasks)}{broken}"
+            message = f"lm-eval knows no task {name!r}{nearest(name, self._manager.task_index)}{broken}"
             raise UnloadableError(Problem(Reason.TASK_UNKNOWN, clipped(message)))
         return entry
 
@@ -93,7 +97,12 @@ class Catalog:
         return all(member in index for member in self._members(name))
 
     def _widen(self) -> None:
-        self._manager = lm_eval.tasks.TaskManager(include_path=list(self._folders), include_defaults=True)
+        """Add lm-eval's own tasks; of two with one name the user's stays, and a tag has the members of both."""
+        index = self._manager.task_index
+        for name, entry in _own_index().items():
+            kept = index.setdefault(name, entry)
+            if kept is not entry and kept.kind is entry.kind is Kind.TAG:
+                kept.tags |= entry.tags
         self._whole = True
 
     def _members(self, name: str) -> Iterator[str]:
@@ -114,7 +123,7 @@ class Catalog:
         """lm-eval would take an unknown name for a task defined on the spot, and fail with something else."""
         for member in self._members(name):
             if member not in self._manager.task_index:
-                hint = nearest(member, self._manager.all_tasks)
+                hint = nearest(member, self._manager.task_index)
                 message = f"{name}: the group names {member!r}, which lm-eval does not know{hint}"
                 raise UnloadableError(Problem(Reason.TASK_UNKNOWN, message))
 
@@ -175,6 +184,12 @@ def prepare(task: LoadedTask, num_fewshot: int | None, max_gen_toks: int | None)
             leaf.set_config(key="num_fewshot", value=num_fewshot)
         elif fixed is None:
             leaf.set_config(key="num_fewshot", value=0)
+
+
+@functools.cache
+def _own_index() -> Mapping[str, Any]:
+    """lm-eval's own tasks; once a process."""
+    return dict(lm_eval.tasks.TaskManager().task_index)
 
 
 def _leaf_facts(name: str, task: Any) -> LeafFacts:

@@ -38,15 +38,20 @@ VERSIONED = ("mergesearch", "lm_eval", "datasets", "transformers", "torch", "vll
 """Distributions whose versions a report names, where they are installed."""
 
 
-def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
+def prepare() -> None:
     """Set the defaults, and keep third-party chatter down to errors."""
-    for name, value in (DEFAULTS | (CPU_DEFAULTS if vllm_is_for_cpu() else {})).items():
-        environment.setdefault(name, value)
-    for name in HARMFUL:
-        environment.pop(name, None)
+    set_defaults(os.environ, cpu=vllm_is_for_cpu())
     warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+
+
+def set_defaults(environment: MutableMapping[str, str], *, cpu: bool) -> None:
+    """Set what is not set yet, and remove what would do harm."""
+    for name, value in (DEFAULTS | (CPU_DEFAULTS if cpu else {})).items():
+        environment.setdefault(name, value)
+    for name in HARMFUL:
+        environment.pop(name, None)
 
 
 def vllm_is_for_cpu() -> bool:

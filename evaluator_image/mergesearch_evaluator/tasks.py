@@ -51,9 +51,10 @@ def load(
             continue
         loaded.append(found)
         problems += checks.problems_of(Question(task, found.facts, request.engine, tokenizer))
-        problems += changes(task, found.facts)
         catalog.prepare(found, task.num_fewshot, request.engine.max_gen_toks)
     problems += checks.shared_leaves([task.facts for task in loaded])
+    known = {found.facts.name: found.facts for found in loaded}
+    problems += [problem for task in request.tasks if task.name in known for problem in changes(task, known[task.name])]
     if not problems:
         resident.tasks[key] = loaded
     return loaded, problems

@@ -17,6 +17,7 @@ RESERVED = {
     "seed": "search.seed",
     "batch_size": "evaluator.batchSize",
     "max_gen_toks": "evaluator.maxGenToks",
+    "worker_extension_cls": "MergeSearch itself",
     "use_cache": "nothing: answers are never kept between candidates",
 }
 """Arguments that something else in the request decides."""

@@ -80,6 +80,7 @@ class HfEngine:
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             **options,
         )
         _refuse_gaps(folder, info)

@@ -7,34 +7,40 @@ with the old weights, so it is emptied each time: without that, answers mix two 
 import gc
 from typing import Any
 
+import safetensors
+import torch
 from lm_eval.models.vllm_causallms import VLLM
 
 from mergesearch.contract import Engine
 from mergesearch.errors import TryAgainError
 from mergesearch.reasons import Reason
 from mergesearch_evaluator import environment
+from mergesearch_evaluator.engines import vllm_worker
 from mergesearch_evaluator.folders import ModelFolder
+
+EXTENSION = f"{vllm_worker.WeightExchange.__module__}.{vllm_worker.WeightExchange.__qualname__}"
+HEAD = "lm_head.weight"
+EMBEDDINGS = "embed_tokens.weight"
 
 
 class VllmEngine:
     """An engine of vLLM in this process, or in children of its own."""
 
     def __init__(self, engine: Engine, folder: ModelFolder) -> None:
-        # On a CPU there are no graphs to capture, and compiling takes minutes.
-        arguments = {"enforce_eager": True} if environment.vllm_is_for_cpu() else {}
-        self.model: Any = VLLM(
-            pretrained=str(folder.path),
-            dtype=engine.dtype,
-            seed=engine.seed,
-            batch_size=engine.batch_size or "auto",
-            **(arguments | engine.engine_args),
-        )
+        self._engine = engine
+        self.model: Any = None
+        self._start(folder)
 
     def swap(self, folder: ModelFolder) -> None:
         """Read the folder's weights into the engine. The caller has compared the layouts: vLLM keeps the old values of
         a tensor that is not in the files, and only logs it.
         """
-        self.model.model.collective_rpc("reload_weights", kwargs={"weights_path": str(folder.path)})
+        if self._shared and HEAD in folder.tensors and not _head_is_embeddings(folder):
+            # vLLM found one tensor in the first model's files twice and shares it; these files hold two.
+            self.close()
+            self._start(folder)
+            return
+        self.model.model.collective_rpc("exchange_weights", args=(str(folder.path),))
         if not self.model.model.reset_prefix_cache():
             raise TryAgainError("vLLM did not empty its prefix cache", reason=Reason.ENGINE_FAILED)
 
@@ -44,3 +50,27 @@ class VllmEngine:
             self.model.model.llm_engine.engine_core.shutdown()
             self.model = None
             gc.collect()
+
+    def _start(self, folder: ModelFolder) -> None:
+        # On a CPU there are no graphs to capture, and compiling takes minutes.
+        arguments = {"enforce_eager": True} if environment.vllm_is_for_cpu() else {}
+        self.model = VLLM(
+            pretrained=str(folder.path),
+            dtype=self._engine.dtype,
+            seed=self._engine.seed,
+            batch_size=self._engine.batch_size or "auto",
+            worker_extension_cls=EXTENSION,
+            **(arguments | self._engine.engine_args),
+        )
+        self._shared = all(self.model.model.collective_rpc("shares_embeddings"))
+
+
+def _head_is_embeddings(folder: ModelFolder) -> bool:
+    """Whether the head in the files is the same tensor as the embeddings."""
+    wanted = [name for name in folder.tensors if name.endswith((HEAD, EMBEDDINGS))]
+    found: dict[str, torch.Tensor] = {}
+    for file in folder.weight_files:
+        with safetensors.safe_open(file, framework="pt", device="cpu") as tensors:
+            there = set(tensors.keys())
+            found |= {name: tensors.get_tensor(name) for name in wanted if name in there}
+    return len(found) == 2 and torch.equal(*found.values())

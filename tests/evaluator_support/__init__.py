@@ -1,0 +1,1 @@
+"""What the evaluator's tests share: tiny models, tiny tasks, and a client for the resident process."""

@@ -1,0 +1,583 @@
+"""What is wrong with tasks, engine arguments and checkpoints, and what the user reads before an engine is started."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluator_support import models, process, tasks
+from mergesearch import contract, files
+
+Volumes = dict[str, Path]
+Make = Callable[[Path], Any]
+"""Writes what is wrong into the case's own task folder."""
+
+
+def question(*found: contract.TaskQuestion, **changes: Any) -> dict[str, Any]:
+    return {"tasks": found} | changes
+
+
+def yaml(name: str, text: str, documents: int | None = 4) -> Make:
+    def write(folder: Path) -> None:
+        (folder / f"{name}.yaml").write_text(text)
+        if documents is not None:
+            tasks.write_documents(folder / f"{name}.jsonl", tasks.documents(documents))
+
+    return write
+
+
+def generate(name: str) -> str:
+    return tasks.GENERATE.format(name=name).replace(", train: shots.jsonl", "").replace("fewshot_split: train\n", "")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked, what is wrong with it, and what the user reads."""
+
+    id: str
+    asked: dict[str, Any]
+    reason: str
+    words: tuple[str, ...]
+    make: Make | None = None
+
+
+LETTERS = tasks.question("letters")
+CASES = (
+    Case(
+        "unknown-task-with-a-near-name",
+        question(tasks.question("leters")),
+        "TaskUnknown",
+        ("lm-eval knows no task 'leters'", "nearest: letters"),
+    ),
+    Case(
+        "unknown-task-near-one-of-lm-evals-own",
+        question(tasks.question("gsm8kk", "exact_match")),
+        "TaskUnknown",
+        ("lm-eval knows no task 'gsm8kk'", "gsm8k"),
+    ),
+    Case(
+        "unknown-task-because-its-file-is-broken",
+        question(tasks.question("broken")),
+        "TaskUnknown",
+        ("lm-eval knows no task 'broken'", "broken.yaml cannot be read", "line 2"),
+        yaml("broken", "task: broken\n  output_type: [\n"),
+    ),
+    Case(
+        "group-without-a-task",
+        question(tasks.question("empty-group")),
+        "TaskUnreadable",
+        ("empty-group: the group holds no task",),
+        yaml("empty-group", "group: empty-group\ntask: []\n", None),
+    ),
+    Case(
+        "group-that-names-an-unknown-task",
+        question(tasks.question("wrong-group")),
+        "TaskUnknown",
+        ("wrong-group: the group names 'mine_too'", "nearest: mine"),
+        lambda folder: (
+            yaml("wrong-group", "group: wrong-group\ntask: [mine, mine_too]\n", None)(folder),
+            yaml("mine", generate("mine"))(folder),
+        ),
+    ),
+    Case(
+        "group-that-holds-itself",
+        question(tasks.question("ring")),
+        "TaskUnreadable",
+        ("ring: the group holds itself",),
+        yaml("ring", "group: ring\ntask: [ring]\n", None),
+    ),
+    Case(
+        "two-tasks-with-the-same-leaf",
+        question(LETTERS, tasks.question("by-size")),
+        "TaskUnreadable",
+        ("tasks letters and by-size both score letters: ask for it once",),
+    ),
+    Case(
+        "missing-metric",
+        question(tasks.question("choices", "brier")),
+        "MetricMissing",
+        ("choices: no metric 'brier'; there are acc, brier_score (nearest: brier_score)",),
+    ),
+    Case(
+        "metric-missing-in-the-leaves-of-a-group",
+        question(tasks.question("by-size", "acc")),
+        "MetricMissing",
+        ("letters: no metric 'acc' in 2 of 2 leaf tasks; there are exact_match",),
+    ),
+    Case(
+        "wrong-filter",
+        question(tasks.question("letters", filter="strict-match")),
+        "MetricMissing",
+        ("letters: no filter 'strict-match'; there are whole, first",),
+    ),
+    Case(
+        "lower-is-better",
+        question(tasks.question("choices", "brier_score")),
+        "MetricUnsupported",
+        ("choices: metric 'brier_score': lower is better", "choices: metric 'brier_score' is not a mean"),
+    ),
+    Case(
+        "metric-without-a-direction",
+        question(tasks.question("aimless", filter="none")),
+        "MetricUnsupported",
+        ("aimless: metric 'exact_match': the task does not say whether higher is better",),
+        yaml("aimless", generate("aimless").replace("higher_is_better: true", "higher_is_better: null")),
+    ),
+    Case(
+        "metric-that-is-no-mean",
+        question(tasks.question("middle", filter="none")),
+        "MetricUnsupported",
+        ("middle: metric 'exact_match' is not a mean over samples", "metrics that are: none"),
+        yaml("middle", generate("middle").replace("aggregation: mean", "aggregation: median")),
+    ),
+    Case(
+        "no-chat-template",
+        question(tasks.question("letters", chat_template=True)),
+        "TokenizerMismatch",
+        ("letters: chatTemplate is asked for, but the checkpoint's tokenizer has none",),
+    ),
+    Case(
+        "few-shot-examples-for-a-task-that-fixes-none",
+        question(tasks.question("choices", "acc", num_fewshot=3)),
+        "TaskUnreadable",
+        ("choices: the task fixes 0 few-shot examples; numFewshot 3 would be ignored",),
+    ),
+    Case(
+        "more-few-shot-examples-than-there-are",
+        question(tasks.question("letters", num_fewshot=9)),
+        "TooFewSamples",
+        ("letters: 9 few-shot examples, but only 8 to draw from",),
+    ),
+    Case(
+        "code-that-the-model-writes",
+        question(tasks.question("coding", filter="none")),
+        "EngineRefused",
+        ("coding: runs code that the model writes; allow it with evaluator.allowCodeExecution: true",),
+        yaml("coding", generate("coding") + "unsafe_code: true\n"),
+    ),
+    Case(
+        "code-in-a-leaf-of-a-group",
+        question(tasks.question("code-group", filter="none")),
+        "EngineRefused",
+        ("coding: runs code that the model writes",),
+        lambda folder: (
+            yaml("coding", generate("coding") + "unsafe_code: true\n")(folder),
+            yaml("code-group", "group: code-group\ntask: [coding]\n", None)(folder),
+        ),
+    ),
+    Case(
+        "data-file-missing",
+        question(tasks.question("nodata")),
+        "TaskUnreadable",
+        ("nodata", "cannot be loaded: FileNotFoundError", "nodata.jsonl"),
+        yaml("nodata", generate("nodata"), None),
+    ),
+    Case(
+        "data-file-that-is-no-json",
+        question(tasks.question("garbled")),
+        "TaskUnreadable",
+        ("garbled.yaml) cannot be loaded",),
+        lambda folder: (
+            yaml("garbled", generate("garbled"))(folder),
+            (folder / "garbled.jsonl").write_text("not json\n"),
+        ),
+    ),
+    Case(
+        "empty-test-split",
+        question(tasks.question("nothing")),
+        "TaskUnreadable",
+        ("nothing.yaml) cannot be loaded",),
+        yaml("nothing", generate("nothing"), 0),
+    ),
+    Case(
+        "split-that-does-not-exist",
+        question(tasks.question("splitless")),
+        "TaskUnreadable",
+        ("splitless.yaml) cannot be loaded: KeyError: 'validation'",),
+        yaml("splitless", generate("splitless").replace("test_split: test", "test_split: validation")),
+    ),
+    Case(
+        "field-that-the-documents-lack",
+        question(tasks.question("lacking")),
+        "TaskUnreadable",
+        ("lacking.yaml) cannot be loaded", "'question' is undefined"),
+        yaml("lacking", generate("lacking").replace("{{prompt}}", "{{question}}")),
+    ),
+    Case(
+        "function-that-does-not-exist",
+        question(tasks.question("hollow", filter="none")),
+        "TaskUnreadable",
+        ("hollow.yaml) cannot be loaded", "absent"),
+        yaml("hollow", generate("hollow") + "process_docs: !function absent.process\n"),
+    ),
+    Case(
+        "unknown-hf-argument",
+        question(LETTERS, engine_args={"max_lenght": 16}),
+        "EngineRefused",
+        ("backend hf has no engine argument 'max_lenght' (nearest: max_length)", "there are add_bos_token"),
+    ),
+    Case(
+        "unknown-vllm-argument",
+        question(LETTERS, backend="vllm", engine_args={"max_modle_len": 16}),
+        "EngineRefused",
+        ("backend vllm has no engine argument 'max_modle_len' (nearest: max_model_len",),
+    ),
+    Case(
+        "argument-that-is-decided-elsewhere",
+        question(LETTERS, engine_args={"dtype": "float32"}),
+        "EngineRefused",
+        ("engine argument 'dtype' is decided by evaluator.dtype",),
+    ),
+    Case(
+        "cache-of-lm-eval",
+        question(LETTERS, engine_args={"use_cache": "answers"}),
+        "EngineRefused",
+        ("engine argument 'use_cache' is decided by nothing: answers are never kept",),
+    ),
+    Case(
+        "answers-as-long-as-the-context",
+        question(LETTERS, max_gen_toks=32),
+        "EngineRefused",
+        ("letters: answers may be 32 tokens long, the context is 32",),
+    ),
+    Case(
+        "task-folder-missing",
+        question(LETTERS, include="elsewhere"),
+        "TaskUnreadable",
+        ("task folder 'elsewhere' of volume 'tasks'", "is not a folder"),
+    ),
+    Case(
+        "task-folder-outside-its-volume",
+        question(LETTERS, include="../../.."),
+        "PathOutsideVolume",
+        ("outside its volume",),
+    ),
+    Case(
+        "checkpoint-of-the-tokenizer-missing",
+        question(LETTERS, tokenizer="nobody"),
+        "CheckpointMissing",
+        ("nobody: there is no such folder",),
+    ),
+)
+"""Asked of the preflight; `test_an_evaluation_refuses_...` asks the same of an evaluation."""
+
+
+def settings(case: Case, volumes: Volumes) -> dict[str, Any]:
+    """The engine and the tokenizer of a case, with its own task folder beside the shared one."""
+    folder = volumes["tasks"] / "bad" / case.id
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        if case.make is not None:
+            case.make(folder)
+    includes = ("shared", case.asked.get("include", f"bad/{case.id}"))
+    return {
+        "engine": contract.Engine(
+            backend=case.asked.get("backend", "hf"),
+            engine_args=case.asked.get("engine_args", {}),
+            max_gen_toks=case.asked.get("max_gen_toks"),
+            include_paths=tuple(contract.VolumePath(volume="tasks", path=path) for path in includes),
+        )
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_preflight_says_what_is_wrong(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str, case: Case
+) -> None:
+    request = tasks.preflight(
+        *case.asked["tasks"],
+        search=contract.SearchRef(name="soup", uid=search),
+        tokenizer=contract.VolumePath(volume="checkpoints", path=case.asked.get("tokenizer", "one")),
+        **settings(case, volumes),
+    )
+    done = evaluator.ask(request)
+    assert done.exit.code == 0, done.exit.message
+    (report,) = done.reports
+    assert isinstance(report, contract.PreflightTasksReport)
+    assert report.request_hash == request.hash()
+    assert report.tasks == ()
+    assert report.failure is not None
+    assert not report.failure.transient
+    assert report.failure.reason == case.reason, report.failure.message
+    for words in case.words:
+        assert words in report.failure.message
+    assert not (volumes["workspace"] / search).exists()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_an_evaluation_refuses_the_same_before_it_starts_an_engine(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str, case: Case
+) -> None:
+    wanted = tuple(
+        contract.Task(**found.model_dump(), samples=(contract.SampleSelection(leaf=found.name, total=4, stop=4),))
+        for found in case.asked["tasks"]
+    )
+    request = tasks.evaluation(
+        [case.asked.get("tokenizer", "one")],
+        wanted,
+        search=contract.SearchRef(name="soup", uid=search),
+        **settings(case, volumes),
+    )
+    done = evaluator.ask(request)
+    assert (done.exit.code, done.exit.reason) == (64, case.reason), done.exit.message
+    for words in case.words:
+        assert words in done.exit.message
+    assert done.reports == []
+    assert done.engine_starts == 0
+    assert not (volumes["workspace"] / search).exists()
+
+
+def test_all_problems_are_said_at_once(evaluator: process.ResidentProcess, search: str) -> None:
+    request = tasks.preflight(
+        tasks.question("leters"),
+        tasks.question("letters", filter="strict", num_fewshot=9),
+        tasks.question("choices", "brier_score", chat_template=True),
+        engine=tasks.engine(engine_args={"max_lenght": 3, "seed": 4}),
+    )
+    (report,) = evaluator.ask(request).reports
+    assert isinstance(report, contract.PreflightTasksReport)
+    assert report.failure is not None
+    lines = report.failure.message.splitlines()
+    assert lines[0] == "8 problems:"
+    assert len(lines) == 9
+    assert {line[:2] for line in lines[1:]} == {"- "}
+
+
+# --- What has changed since the preflight ---
+
+
+def facts(evaluator: process.ResidentProcess, engine: contract.Engine, *names: str) -> list[contract.Task]:
+    """Tasks as the preflight saw them."""
+    questions = [tasks.question(name, filter="none") for name in names]
+    (report,) = evaluator.ask(tasks.preflight(*questions, engine=engine)).reports
+    assert isinstance(report, contract.PreflightTasksReport)
+    assert report.failure is None, report.failure
+    found = []
+    for asked, known in zip(questions, report.tasks, strict=True):
+        selections = [
+            contract.SampleSelection(leaf=leaf.name, total=leaf.total, stop=leaf.total, documents=leaf.documents)
+            for leaf in known.leaves
+        ]
+        found.append(contract.Task(**asked.model_dump(), samples=tuple(selections)))
+    return found
+
+
+def edit_documents(folder: Path) -> None:
+    tasks.write_documents(folder / "mine.jsonl", tasks.documents(4, start=9))
+
+
+def add_a_document(folder: Path) -> None:
+    tasks.write_documents(folder / "mine.jsonl", tasks.documents(5))
+
+
+def edit_the_prompt(folder: Path) -> None:
+    path = folder / "mine.yaml"
+    path.write_text(path.read_text().replace("{{prompt}}", "{{prompt}} "))
+
+
+def edit_the_scoring(folder: Path) -> None:
+    path = folder / "helper.py"
+    path.write_text(path.read_text() + "\n# another thought\n")
+
+
+def rename_the_leaf(folder: Path) -> None:
+    (folder / "ours.yaml").write_text("group: ours\ntask: [yours]\n")
+    (folder / "yours.yaml").write_text((folder / "mine.yaml").read_text().replace("task: mine", "task: yours"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        pytest.param(edit_documents, "mine: its documents or its configuration were edited", id="documents"),
+        pytest.param(add_a_document, "mine: has 5 documents now; the search began with 4", id="number-of-documents"),
+        pytest.param(edit_the_prompt, "mine: its documents or its configuration were edited", id="prompt"),
+        pytest.param(edit_the_scoring, "mine: its documents or its configuration were edited", id="scoring-code"),
+        pytest.param(rename_the_leaf, "ours: has no leaf task mine any more; there are yours", id="leaves"),
+    ],
+)
+def test_tasks_that_were_edited_in_mid_search_are_noticed(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str, edit: Callable[[Path], None], words: str
+) -> None:
+    folder = volumes["tasks"] / search
+    folder.mkdir()
+    (folder / "helper.py").write_text("def same(documents):\n    return documents\n")
+    yaml("mine", generate("mine") + "process_docs: !function helper.same\n")(folder)
+    (folder / "ours.yaml").write_text("group: ours\ntask: [mine]\n")
+    engine = tasks.engine(include_paths=(contract.VolumePath(volume="tasks", path=search),))
+    reference = contract.SearchRef(name="soup", uid=search)
+    before = facts(evaluator, engine, "ours")
+    assert facts(evaluator, engine, "ours") == before
+    edit(folder)
+    done = evaluator.ask(tasks.evaluation(["one"], before, search=reference, engine=engine))
+    assert (done.exit.code, done.exit.reason) == (64, "TasksChanged"), done.exit.message
+    assert words in done.exit.message
+    assert done.engine_starts == 0
+
+
+def test_tasks_that_a_resident_process_holds_already_stay_what_they_were(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str
+) -> None:
+    folder = volumes["tasks"] / search
+    folder.mkdir()
+    yaml("mine", generate("mine"))(folder)
+    engine = tasks.engine(include_paths=(contract.VolumePath(volume="tasks", path=search),))
+    reference = contract.SearchRef(name="soup", uid=search)
+    before = facts(evaluator, engine, "mine")
+    first = evaluator.ask(tasks.evaluation(["one"], before, search=reference, engine=engine))
+    edit_documents(folder)
+    again = evaluator.ask(tasks.evaluation(["one"], before, search=reference, engine=engine, split="again"))
+    assert again.evaluations["one"].scores == first.evaluations["one"].scores
+    after = facts(evaluator, engine, "mine")
+    assert after != before
+    assert evaluator.ask(tasks.evaluation(["two"], after, search=reference, engine=engine)).exit.code == 0
+
+
+# --- Checkpoints ---
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def shorten(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def pickle_only(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def lose_a_tensor(folder: Path) -> None:
+    found = models.tensors(5)
+    del found["model.norm.weight"]
+    models.write_weights(folder, found)
+
+
+def misshape_a_tensor(folder: Path) -> None:
+    found = models.tensors(5)
+    found["model.norm.weight"] = found["model.norm.weight"][:-1]
+    models.write_weights(folder, found)
+
+
+def garble(name: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / name).write_text("{")
+
+    return write
+
+
+def rename_architecture(folder: Path) -> None:
+    models.write_json(folder / "config.json", models.config() | {"model_type": "unheard-of"})
+
+
+CHECKPOINTS = [
+    pytest.param(without("config.json"), "config.json: is missing", id="config-missing"),
+    pytest.param(garble("config.json"), "config.json: cannot be read", id="config-garbled"),
+    pytest.param(without("model.safetensors"), "holds no .safetensors file", id="weights-missing"),
+    pytest.param(pickle_only, "pytorch_model.bin: pickled weights are never loaded", id="pickled-weights"),
+    pytest.param(shorten, "its header promises", id="weights-truncated"),
+    pytest.param(without("tokenizer.json"), "its tokenizer cannot be loaded", id="tokenizer-missing"),
+    pytest.param(garble("tokenizer.json"), "its tokenizer cannot be loaded", id="tokenizer-garbled"),
+]
+TENSORS = [
+    pytest.param(lose_a_tensor, "missing model.norm.weight", "CheckpointUnreadable", id="tensor-missing"),
+    pytest.param(misshape_a_tensor, "model.norm.weight", "CheckpointUnreadable", id="tensor-of-another-shape"),
+    pytest.param(rename_architecture, "unheard-of", "EngineRefused", id="architecture-unknown"),
+]
+
+
+@pytest.mark.parametrize(("break_it", "words"), CHECKPOINTS)
+def test_a_checkpoint_that_cannot_be_scored_is_refused_before_an_engine_is_started(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str, break_it: Callable[[Path], None], words: str
+) -> None:
+    break_it(models.write_model(volumes["checkpoints"] / search, 5))
+    done = evaluator.ask(
+        tasks.evaluation(
+            [tasks.candidate(search, id="bad"), "one"],
+            [tasks.task("letters")],
+            search=contract.SearchRef(name="soup", uid=search),
+        )
+    )
+    assert (done.exit.code, done.exit.reason) == (64, "CheckpointUnreadable"), done.exit.message
+    assert words in done.exit.message
+    assert done.reports == []
+    assert done.engine_starts == 0
+
+
+@pytest.mark.parametrize(("break_it", "words", "reason"), TENSORS)
+def test_a_checkpoint_that_does_not_fill_its_model_is_refused_and_nothing_is_scored(
+    evaluator: process.ResidentProcess,
+    volumes: Volumes,
+    search: str,
+    break_it: Callable[[Path], None],
+    words: str,
+    reason: str,
+) -> None:
+    break_it(models.write_model(volumes["checkpoints"] / search, 5))
+    reference = contract.SearchRef(name="soup", uid=search)
+    request = tasks.evaluation([tasks.candidate(search, id="bad")], [tasks.task("letters")], search=reference)
+    done = evaluator.ask(request)
+    assert (done.exit.code, done.exit.reason) == (64, reason), done.exit.message
+    assert words in done.exit.message
+    assert done.reports == []
+    assert not (volumes["workspace"] / files.evaluation_folder(search, "search", "bad")).exists()
+
+
+def test_a_checkpoint_that_is_not_there_is_refused_with_every_other_problem(
+    evaluator: process.ResidentProcess, search: str
+) -> None:
+    reference = contract.SearchRef(name="soup", uid=search)
+    request = tasks.evaluation(["one", "nobody"], [tasks.task("letters", filter="third")], search=reference)
+    done = evaluator.ask(request)
+    assert (done.exit.code, done.exit.reason) == (64, "CheckpointMissing")
+    assert "candidate nobody: " in done.exit.message
+    assert "no filter 'third'" in done.exit.message
+
+
+def test_a_metric_that_only_the_run_can_disprove_is_named_with_those_that_exist(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str
+) -> None:
+    folder = volumes["tasks"] / search
+    folder.mkdir()
+    (folder / "scoring.py").write_text('def process(document, results):\n    return {"found": 1.0}\n')
+    yaml("open", generate("open") + "process_results: !function scoring.process\n")(folder)
+    engine = tasks.engine(include_paths=(contract.VolumePath(volume="tasks", path=search),))
+    asked = tasks.question("open", "sought")
+    (report,) = evaluator.ask(tasks.preflight(asked, engine=engine)).reports
+    assert isinstance(report, contract.PreflightTasksReport)
+    assert report.failure is None
+    assert "open: code of the task computes its metrics; sought is known to exist once it ran" in report.warnings
+    task = tasks.task("open", "sought", sizes={"open": 4})
+    reference = contract.SearchRef(name="soup", uid=search)
+    done = evaluator.ask(tasks.evaluation(["one"], [task], search=reference, engine=engine))
+    assert (done.exit.code, done.exit.reason) == (64, "MetricMissing")
+    assert "has no metric 'sought'; there are found,none (metric,filter)" in done.exit.message
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        pytest.param({"kind": "evaluate"}, "Field required", id="incomplete"),
+        pytest.param({"kind": "bake"}, "bake", id="unknown-kind"),
+        pytest.param(
+            {
+                "kind": "cleanup",
+                "version": 1,
+                "search": {"name": "soup", "uid": "u"},
+                "prune": [],
+            },
+            "mergesearch-evaluator does not answer 'cleanup' requests",
+            id="request-for-the-merger",
+        ),
+    ],
+)
+def test_a_request_that_is_none_of_its_own_is_refused(
+    evaluator: process.ResidentProcess, document: dict[str, Any], words: str
+) -> None:
+    done = evaluator.ask(json.dumps(document))
+    assert (done.exit.code, done.exit.reason) == (64, "MalformedRequest")
+    assert words in done.exit.message

@@ -1,0 +1,48 @@
+"""The environment that heavy frameworks find."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mergesearch_evaluator import environment
+
+
+def test_defaults_do_not_override_what_is_set() -> None:
+    given = {"VLLM_LOGGING_LEVEL": "INFO"}
+    environment.set_defaults(given, cpu=True)
+    assert given["VLLM_LOGGING_LEVEL"] == "INFO"
+    assert given["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
+    assert given["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
+
+
+def test_an_engine_on_a_gpu_keeps_its_own_processes() -> None:
+    given: dict[str, str] = {}
+    environment.set_defaults(given, cpu=False)
+    assert "VLLM_ENABLE_V1_MULTIPROCESSING" not in given
+
+
+def test_whether_the_hub_may_be_asked_is_left_as_it_is() -> None:
+    given: dict[str, str] = {}
+    environment.set_defaults(given, cpu=True)
+    assert not {"HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"} & set(given)
+
+
+def test_a_disabled_bar_would_kill_vllm() -> None:
+    given = {"TQDM_DISABLE": "1"}
+    environment.set_defaults(given, cpu=True)
+    assert "TQDM_DISABLE" not in given
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        pytest.param("main", ("torch", "vllm", "lm_eval", "transformers", "numpy", "datasets"), id="entry-point"),
+        pytest.param("compare", ("torch", "vllm", "lm_eval", "transformers", "datasets"), id="comparison"),
+        pytest.param("preflight", ("vllm", "lm_eval.models.huggingface"), id="preflight"),
+    ],
+)
+def test_nothing_is_imported_that_a_request_does_not_need(module: str, absent: tuple[str, ...]) -> None:
+    program = f"import sys, mergesearch_evaluator.{module}; print(*(set({absent!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
