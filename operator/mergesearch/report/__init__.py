@@ -1,1 +1,1 @@
-"""What people see of a search: tables, plots, HTML; pure."""
+"""What people see of a search: verdict, tables, plots, HTML; pure, but for `plots` and `page`."""

@@ -1,0 +1,77 @@
+"""The rows of the tables: the winner, the other finalists, the baselines; pure."""
+
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import MergeSearchStatus, Record, RecordKind, RecordState
+from mergesearch.lifecycle import baselines, records
+from mergesearch.report import significance
+from mergesearch.report.shapes import Role, Row, Scored
+
+BASELINE_ROLES = {
+    RecordKind.MERGE_BEST: Role.MERGE_BEST,
+    RecordKind.UNIFORM: Role.UNIFORM,
+    RecordKind.GREEDY: Role.GREEDY,
+    RecordKind.CHECKPOINT: Role.CHECKPOINT,
+}
+"""In the order of the tables. The second evaluation of the first checkpoint is the noise floor, not a row."""
+
+
+def rows_of(resource: MergeSearch, status: MergeSearchStatus) -> tuple[Row, ...]:
+    """The winner, the other finalists or the best candidates so far, then the baselines by kind."""
+    return (*_candidates(resource, status), *_baselines(status))
+
+
+def finalists(status: MergeSearchStatus) -> list[Record]:
+    """The candidates that were scored on the unseen samples, best first."""
+    return records.best_first(record for record in status.confirmations if record.kind is RecordKind.SEARCH)
+
+
+def _candidates(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
+    confirmed = [record for record in status.confirmations if record.kind is RecordKind.SEARCH]
+    if not confirmed:
+        best = records.best_first(status.candidates)[: resource.spec.search.confirm.finalists]
+        return [_row(status, record, Role.CANDIDATE) for record in best]
+    winner = status.confirmed.id if status.confirmed is not None else None
+    ranked = [*finalists(status), *(record for record in confirmed if record.state is not RecordState.SCORED)]
+    ranked.sort(key=lambda record: record.id != winner)
+    return [
+        _row(status, records.source(status, record), Role.WINNER if record.id == winner else Role.FINALIST)
+        for record in ranked
+    ]
+
+
+def _baselines(status: MergeSearchStatus) -> list[Row]:
+    soup = baselines.greedy_soup(status)
+    return [
+        _row(status, record, role)
+        for kind, role in BASELINE_ROLES.items()
+        for record in baselines.of_kind(status, kind)
+        if kind is not RecordKind.GREEDY or record == soup
+    ]
+
+
+def _row(status: MergeSearchStatus, record: Record, role: Role) -> Row:
+    gains = status.confirmed.gains if status.confirmed is not None else ()
+    gain = next((gain for gain in gains if gain.baseline == record.id), None)
+    return Row(
+        id=record.id,
+        name=_name(record, role),
+        role=role,
+        members=record.members,
+        state=record.state,
+        on_search=_scored(record),
+        on_unseen=_scored(records.find(status, "unseen", record.id)),
+        versus=significance.versus(gain, len(finalists(status))) if gain is not None else None,
+    )
+
+
+def _name(record: Record, role: Role) -> str:
+    """A checkpoint's own name; of the greedy soups only one is shown."""
+    if role is Role.GREEDY:
+        return "greedy"
+    return record.members[0] if role is Role.CHECKPOINT else record.id
+
+
+def _scored(record: Record | None) -> Scored | None:
+    if record is None or record.state is not RecordState.SCORED or record.fitness is None:
+        return None
+    return Scored(fitness=record.fitness, scores=record.scores, errors=record.errors)

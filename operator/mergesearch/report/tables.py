@@ -1,0 +1,193 @@
+"""The tables of a report as plain text in rows, for the terminal, the page and CSV alike; pure."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mergesearch.api.status import RecordState
+from mergesearch.report import wording
+from mergesearch.report.shapes import Role, Row, Scale, Scored, Summary, TaskFacts
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of strings under headers; every row is as long as the headers."""
+
+    caption: str
+    headers: list[str]
+    rows: list[list[str]]
+    words: int = 1
+    """The first so many columns are words, the others numbers."""
+
+
+def final(summary: Summary) -> Table:
+    """The winner, the other finalists and every baseline, with the winner's gain over each.
+
+    Task scores are those on the unseen samples; before anything is scored there, those on the search samples.
+    """
+    if not summary.confirmed:
+        return on_search(summary)
+    headers = ["model", "role", "unseen", "search", *_task_headers(summary.tasks)]
+    headers += ["winner's gain", "95% interval", "p"]
+    rows = [
+        [
+            row.name,
+            row.role.value,
+            _fitness(row.on_unseen, summary.scale),
+            _fitness(row.on_search, summary.scale),
+            *_scores(row.on_unseen, summary.tasks),
+            *_gain(row, summary.scale),
+        ]
+        for row in summary.rows
+    ]
+    caption = "Fitness on unseen and on search samples; tasks on unseen samples; the winner's gain over each baseline"
+    return Table(caption=_with_unit(caption, summary), headers=headers, rows=rows, words=2)
+
+
+def on_search(summary: Summary) -> Table:
+    """Every baseline and the best candidates on the samples that the search sees."""
+    tasks = [task for task in summary.tasks if not task.held_out]
+    rows = [
+        [row.name, row.role.value, _or_state(row, summary.scale), *_scores(row.on_search, tasks)]
+        for row in summary.rows
+    ]
+    return Table(
+        caption=_with_unit("Scores on the search samples", summary),
+        headers=["model", "role", "fitness", *_task_headers(tasks)],
+        rows=rows,
+        words=2,
+    )
+
+
+def weights(summary: Summary) -> Table:
+    """The weights of the winner, or of the best candidate so far."""
+    whose = f"the winner, {summary.winner}" if summary.winner is not None else f"the best so far, {summary.weights_of}"
+    return Table(
+        caption=f"Weights of {whose}",
+        headers=["checkpoint", "weight"],
+        rows=[[entry.checkpoint, wording.weight(entry.weight)] for entry in summary.weights],
+    )
+
+
+def generations(summary: Summary) -> Table:
+    """What the optimiser got to see, generation by generation."""
+    headers = ["generation", "candidates", "failed", "told", "best", "mean", "clipped to 0", "weights of 0"]
+    facts = summary.optimizer.generations if summary.optimizer is not None else ()
+    rows = [
+        [
+            str(one.number),
+            str(one.candidates),
+            str(one.failed),
+            "yes" if one.told else "no",
+            wording.score(one.best, summary.scale),
+            wording.score(one.mean, summary.scale),
+            wording.share(one.clipped),
+            wording.share(one.zeros),
+        ]
+        for one in facts
+    ]
+    return Table(caption=_with_unit("Generations, on the search samples", summary), headers=headers, rows=rows)
+
+
+def evaluations(summary: Summary) -> Table:
+    """Every candidate in the order in which it was proposed."""
+    tasks = [task for task in summary.tasks if not task.held_out]
+    rows = [
+        [
+            one.id,
+            one.state.value,
+            str(one.number),
+            str(one.generation),
+            wording.score(one.fitness, summary.scale),
+            wording.score(one.running_best, summary.scale),
+            *_each(one.scores, tasks),
+        ]
+        for one in summary.evaluations
+    ]
+    headers = ["candidate", "state", "evaluation", "generation", "fitness", "best so far", *_task_headers(tasks)]
+    return Table(
+        caption=_with_unit("All candidates, on the search samples", summary), headers=headers, rows=rows, words=2
+    )
+
+
+def troubles(summary: Summary) -> Table:
+    """What failed or had to be tried again."""
+    rows = [
+        [
+            one.id,
+            one.samples,
+            one.state.value,
+            one.reason or wording.NOTHING,
+            one.message or wording.NOTHING,
+            str(one.attempt),
+            str(one.disruptions),
+        ]
+        for one in summary.troubles
+    ]
+    headers = ["record", "samples", "state", "reason", "message", "tries", "disruptions"]
+    return Table(caption="Failures and retries", headers=headers, rows=rows, words=5)
+
+
+def samples(summary: Summary) -> Table:
+    """The tasks, and how many samples each side has."""
+    rows = [
+        [
+            task.name,
+            task.metric,
+            "held-out" if task.held_out else "held-in",
+            task.weight or wording.NOTHING,
+            _count(None if task.held_out else task.search_samples),
+            _count(task.unseen_samples),
+        ]
+        for task in summary.tasks
+    ]
+    headers = ["task", "metric", "side", "weight", "search samples", "unseen samples"]
+    return Table(caption="Tasks and their samples", headers=headers, rows=rows, words=3)
+
+
+def to_csv(table: Table) -> str:
+    """The table as RFC 4180 has it, with a line of headers."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerows([table.headers, *table.rows])
+    return text.getvalue()
+
+
+def _task_headers(tasks: Iterable[TaskFacts]) -> list[str]:
+    return [f"{task.name} (held-out)" if task.held_out else task.name for task in tasks]
+
+
+def _fitness(scored: Scored | None, scale: Scale) -> str:
+    return wording.score(scored.fitness if scored is not None else None, scale)
+
+
+def _or_state(row: Row, scale: Scale) -> str:
+    """The fitness, or why there is none yet."""
+    return _fitness(row.on_search, scale) if row.state is RecordState.SCORED else row.state.value.lower()
+
+
+def _scores(scored: Scored | None, tasks: Sequence[TaskFacts]) -> list[str]:
+    return _each(scored.scores if scored is not None else (), tasks)
+
+
+def _each(scores: Sequence[float], tasks: Sequence[TaskFacts]) -> list[str]:
+    """One cell a task, also where there are no scores."""
+    known: list[float | None] = [*scores]
+    known += [None] * (len(tasks) - len(known))
+    return [wording.score(value, task.scale) for value, task in zip(known, tasks, strict=False)]
+
+
+def _gain(row: Row, scale: Scale) -> list[str]:
+    versus = row.versus
+    if versus is None or row.role is Role.WINNER:
+        return [wording.NOTHING] * 3
+    return [wording.signed(versus.gain, scale), wording.interval(versus, scale), wording.p_value(versus.p)]
+
+
+def _count(number: int | None) -> str:
+    return wording.NOTHING if number is None else f"{number:,}"
+
+
+def _with_unit(caption: str, summary: Summary) -> str:
+    return f"{caption} ({summary.scale.unit})" if summary.scale.unit else caption

@@ -1,0 +1,96 @@
+"""How people read numbers: points, intervals, p, shares, durations, lists; pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from mergesearch.report.shapes import Scale, Versus
+
+POINTS = Scale(factor=100.0, digits=1, unit="points")
+PLAIN = Scale(factor=1.0, digits=2, unit="")
+NOTHING = "–"
+"""In a table where there is no number."""
+
+
+def scale_of(scores: Iterable[float]) -> Scale:
+    """Points where all scores are fractions, else the numbers as they are."""
+    return POINTS if all(0.0 <= score <= 1.0 for score in scores) else PLAIN
+
+
+def score(value: float | None, scale: Scale) -> str:
+    """`0.8412` as `84.1`."""
+    return NOTHING if value is None else _without_minus_zero(f"{value * scale.factor:.{scale.digits}f}")
+
+
+def signed(value: float | None, scale: Scale) -> str:
+    """`0.052` as `+5.2`; what rounds to 0 has no sign."""
+    if value is None:
+        return NOTHING
+    text = f"{value * scale.factor:+.{scale.digits}f}"
+    return text[1:] if float(text) == 0.0 else text
+
+
+def with_unit(text: str, scale: Scale) -> str:
+    """`+5.2` as `+5.2 points`."""
+    return f"{text} {scale.unit}".rstrip()
+
+
+def interval(versus: Versus, scale: Scale) -> str:
+    """`+3.1..+7.4`."""
+    return f"{signed(versus.low, scale)}..{signed(versus.high, scale)}"
+
+
+def p_value(p: float) -> str:
+    """Two digits that count: `0.31`, `0.021`, `0.0001`; below that `<0.0001`."""
+    if p < 0.00005:
+        return "<0.0001"
+    digits = 2 if p >= 0.0995 else 3 if p >= 0.00995 else 4
+    return f"{p:.{digits}f}"
+
+
+def p_equals(p: float) -> str:
+    """`p = 0.021`, or `p < 0.0001`."""
+    text = p_value(p)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
+def share(value: float | None) -> str:
+    """`0.461` as `46%`."""
+    return NOTHING if value is None else f"{100 * value:.0f}%"
+
+
+def weight(value: float) -> str:
+    """Four digits; an exact 0 is told from a small number."""
+    return "0" if value == 0.0 else f"{value:.4f}"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 candidate`, `2 candidates`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`9.4 s`, `12 min 3 s`, `5 h 40 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def moment(when: datetime | None) -> str:
+    """`2026-01-31 17:05 UTC`."""
+    return NOTHING if when is None else when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def sentence(text: str) -> str:
+    """With a full stop at its end."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _without_minus_zero(text: str) -> str:
+    return text[1:] if text.startswith("-") and float(text) == 0.0 else text

@@ -1,0 +1,55 @@
+"""The facts beside the tables."""
+
+from collections.abc import Iterable
+
+from mergesearch.api.status import Cost
+from mergesearch.report import facts
+from mergesearch.report.background import Pair
+from mergesearch.report.summary import summarize
+from unit.report.histories import History, clear, with_status
+
+
+def read(pairs: Iterable[Pair]) -> dict[str, str]:
+    return {pair.name: pair.value for pair in pairs}
+
+
+def test_the_cost_is_told_in_units_that_people_use(history: History) -> None:
+    cost = Cost(
+        merge_seconds=30.04, evaluate_seconds=7325, gpu_seconds=5400, prompt_tokens=1234567, generated_tokens=890
+    )
+    counts = history.end.counts.model_copy(update={"retried": 1, "disrupted": 2})
+    status = history.end.model_copy(update={"cost": cost, "counts": counts, "active_seconds": 754.0})
+    assert read(facts.cost(summarize(with_status(history.resource, status)))) == {
+        "Active time": "12 min 34 s",
+        "Merging": "30.0 s",
+        "Evaluating": "2 h 2 min",
+        "GPU time": "1.50 GPU-hours",
+        "Tokens": "1,234,567 read, 890 written",
+        "Evaluations": "27 in all, baselines and confirmations included",
+        "Candidates": "14 of at most 14 scored, 0 failed for good",
+        "Tried again": "1 time",
+        "Disrupted": "2 times: the platform ended a process, or weights were lost",
+    }
+
+
+def test_what_nobody_used_is_not_told(history: History) -> None:
+    found = read(facts.cost(summarize(with_status(history.resource, history.end))))
+    assert "GPU time" not in found
+    assert "Disrupted" not in found
+
+
+def test_the_proof_states_its_rule_its_reach_and_the_noise(history: History) -> None:
+    found = read(facts.proof(summarize(with_status(history.resource, clear(history.end)))))
+    assert "times the 3 finalists to choose among, is below 0.05" in found["A gain is claimed if"]
+    assert found["Smallest gain these samples can prove"].endswith(" points")
+    assert found["Noise floor"].startswith("0.0 points")
+    assert found["The search ended because"] == "14 of 14 evaluations"
+
+
+def test_the_same_search_needs_seed_versions_and_the_form_of_the_merge(history: History) -> None:
+    found = read(facts.rebuild(summarize(with_status(history.resource, history.end))))
+    assert found["Search"] == "quick, UID 0f0f0f0f-1"
+    assert found["Seed"] == "1"
+    assert found["Merge"] == "bfloat16; weights below 0.001 dropped; tokenizer of m-0"
+    assert "cmaes 0.13.1" in found["Versions"]
+    assert found["Merged weights"].endswith(" on the workspace")

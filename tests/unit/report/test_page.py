@@ -1,0 +1,211 @@
+"""The page: complete, closed in itself, and safe whatever names a user has chosen."""
+
+import base64
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mergesearch.api.status import Decision, MergeSearchStatus
+from mergesearch.reasons import Reason
+from mergesearch.report import data, page, tables
+from mergesearch.report.shapes import Summary
+from mergesearch.report.summary import summarize
+from unit.report import histories
+from unit.report.histories import History, clear, with_status
+from unit.report.pages import Page
+
+STYLE = (Path(page.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def complete(with_failures: History) -> Summary:
+    return summarize(with_status(with_failures.resource, clear(with_failures.end)))
+
+
+@pytest.fixture(scope="module")
+def text(complete: Summary) -> str:
+    return page.render(complete)
+
+
+@pytest.fixture(scope="module")
+def read(text: str) -> Page:
+    return Page(text)
+
+
+# --- What it shows ---
+
+
+def test_the_verdict_stands_on_the_page(complete: Summary, read: Page) -> None:
+    assert complete.verdict in read.text
+    assert "A proven gain" in read.text
+
+
+def test_every_table_is_there_with_every_row(complete: Summary, read: Page) -> None:
+    for table in (
+        tables.final(complete),
+        tables.on_search(complete),
+        tables.samples(complete),
+        tables.generations(complete),
+        tables.troubles(complete),
+        tables.evaluations(complete),
+    ):
+        assert read.tables[table.caption] == [table.headers, *table.rows], table.caption
+
+
+def test_the_weights_are_there_with_the_exact_ones_to_rebuild_the_merge(complete: Summary, read: Page) -> None:
+    rows = read.tables[tables.weights(complete).caption][1:]
+    assert [row[:2] for row in rows] == tables.weights(complete).rows
+    exact = {row[0]: float(row[3]) for row in read.tables["Checkpoints and exact weights"][1:]}
+    assert exact == {entry.checkpoint: entry.weight for entry in complete.weights}
+
+
+def test_every_table_has_a_caption_and_its_cells_have_headers(read: Page) -> None:
+    assert "" not in read.tables
+    assert len(read.tables) == len(read.named("table")) == len(read.named("caption"))
+    assert {header["scope"] for header in read.named("th")} == {"col", "row"}
+
+
+def test_the_curve_is_drawn_for_wide_and_for_narrow_screens(read: Page) -> None:
+    drawings = [one["class"] for one in read.named("svg") if one.get("role") == "img"]
+    assert drawings == ["curve-wide", "curve-narrow"]
+
+
+def test_headings_do_not_skip_a_level_and_sections_are_named(read: Page) -> None:
+    levels = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert set(levels[1:]) == {2}
+    ids = {attributes["id"] for _, attributes in read.elements if "id" in attributes}
+    labels = {name for _, one in read.elements for name in one.get("aria-labelledby", "").split()}
+    assert labels <= ids
+
+
+def test_no_id_is_used_twice(read: Page) -> None:
+    ids = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_all_numbers_can_be_taken_from_the_page_as_files(complete: Summary, read: Page) -> None:
+    files = {link["download"]: base64.b64decode(link["href"].split(",", 1)[1]).decode() for link in read.named("a")}
+    assert json.loads(files["quick.json"]) == json.loads(json.dumps(data.document(complete)))
+    rows = list(csv.reader(io.StringIO(files["quick-results.csv"], newline="")))
+    assert rows[1:] == tables.final(complete).rows
+    assert len(files["quick-candidates.csv"].splitlines()) == 1 + 14
+
+
+def test_the_same_summary_gives_the_same_page(complete: Summary, text: str) -> None:
+    assert page.render(complete) == text
+
+
+# --- What it does without ---
+
+
+def test_it_needs_no_script_and_no_network(text: str, read: Page) -> None:
+    assert not read.named("script")
+    for tag, attributes in read.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            if name != "xmlns":
+                assert not re.match(r"(?i)\s*(https?:|//|javascript:)", value), (tag, name)
+            if name in ("src", "href", "action", "xlink:href"):
+                assert value.startswith(("#", "data:")), (tag, value)
+    assert "@import" not in text
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+
+
+def test_the_browser_is_told_to_load_nothing(read: Page) -> None:
+    policy = next(one["content"] for one in read.named("meta") if one.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    assert "script" not in policy
+
+
+def test_it_is_made_for_phones_darkness_and_paper(read: Page) -> None:
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in read.named("meta")
+    assert "@media (prefers-color-scheme: dark)" in STYLE
+    assert "@media print" in STYLE
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_every_colour_of_words_and_lines_stands_out_from_the_paper(scheme: int) -> None:
+    """4.5 for words, 3 for what is drawn (WCAG 2.2, 1.4.3 and 1.4.11); the winner's star has an outline of ink."""
+    colours = dict(re.findall(r"--([a-z]+):\s*(#[0-9a-f]{6})", STYLE.split(":root {")[scheme + 1].split("}")[0]))
+    words = {"ink", "muted", "good", "warn", "bad"}
+    for name in words | {"candidate", "best", "baseline", "failed"}:
+        least = 4.5 if name in words else 3.0
+        for ground in ("paper", "shade"):
+            assert contrast(colours[name], colours[ground]) >= least, (name, ground)
+
+
+# --- What users may write ---
+
+NASTY = "<script>alert(1)</script>"
+QUOTED = '"><img src=x onerror=alert(1)>'
+
+
+def test_names_and_messages_that_are_markup_stay_words() -> None:
+    resource = histories.manifest(tasks=("a", NASTY), held_out=(QUOTED,), name=NASTY, metric=QUOTED, maxEvaluations=5)
+    history = histories.run(resource, failing=frozenset({"c0002"}))
+    broken = [record.model_copy(update={"message": NASTY}) for record in history.end.candidates]
+    preflight = history.end.preflight.model_copy(update={"warnings": (NASTY,), "versions": {"lm_eval": QUOTED}})
+    status = history.end.model_copy(
+        update={"candidates": tuple(broken), "preflight": preflight, "images": {"Merge": QUOTED}}
+    )
+    read = Page(page.render(summarize(with_status(resource, status))))
+    assert not read.named("script")
+    assert not read.named("img")
+    assert not [name for _, attributes in read.elements for name in attributes if name.startswith("on")]
+    assert read.text.count(NASTY) >= 6
+    assert read.text.count(QUOTED) >= 4
+
+
+def test_a_stall_message_that_is_markup_stays_words(history: History) -> None:
+    stalled = Decision(reason=Reason.PREFLIGHT_FAILED, message=f"m-0: {NASTY}")
+    status = history.statuses[0].model_copy(update={"stalled": stalled})
+    read = Page(page.render(summarize(with_status(history.resource, status))))
+    assert not read.named("script")
+    assert f"m-0: {NASTY}." in read.text
+
+
+# --- At any moment ---
+
+
+def moments(history: History) -> dict[str, MergeSearchStatus | None]:
+    stalled = Decision(reason=Reason.STORAGE_FULL, message="no room")
+    failed = Decision(reason=Reason.BUDGET_SPENT_UNCONFIRMED, message="nothing confirmed")
+    return {
+        "Not started": None,
+        "Running": history.first(lambda status: 0 < status.counts.scored < 8),
+        "Stalled": history.statuses[9].model_copy(update={"stalled": stalled}),
+        "Failed": history.statuses[9].model_copy(update={"failed": failed}),
+        "No proven gain": history.end,
+        "A proven gain": clear(history.end),
+    }
+
+
+@pytest.mark.parametrize("headline", ["Not started", "Running", "Stalled", "Failed", "No proven gain", "A proven gain"])
+def test_the_headline_says_in_words_what_the_colour_says(history: History, headline: str) -> None:
+    summary = summarize(with_status(history.resource, moments(history)[headline]))
+    read = Page(page.render(summary))
+    assert f"{headline} · MergeSearch" in read.text
+    assert summary.verdict in read.text
+
+
+def test_before_anything_is_scored_the_page_says_so_and_draws_nothing(history: History) -> None:
+    read = Page(page.render(summarize(with_status(history.resource, None))))
+    assert "Nothing is scored yet." in read.text
+    assert not [one for one in read.named("svg") if one.get("role") == "img"]

@@ -1,0 +1,93 @@
+"""The tables as plain text, their CSV, and the document of all numbers."""
+
+import csv
+import io
+
+import pytest
+
+from mergesearch.report import data, tables
+from mergesearch.report.shapes import Summary
+from mergesearch.report.summary import summarize
+from unit.report.histories import History, clear, with_status
+
+
+@pytest.fixture(scope="module")
+def complete(history: History) -> Summary:
+    return summarize(with_status(history.resource, clear(history.end, uniform=(0.041, 0.02, 0.06, 0.0004))))
+
+
+def test_the_final_table_shows_both_sides_every_task_and_the_gains(history: History, complete: Summary) -> None:
+    table = tables.final(complete)
+    assert table.headers == [
+        "model",
+        "role",
+        "unseen",
+        "search",
+        "a",
+        "b",
+        "h (held-out)",
+        "winner's gain",
+        "95% interval",
+        "p",
+    ]
+    assert len(table.rows) == len(complete.rows) == 9
+    uniform = next(row for row in table.rows if row[0] == "uniform")
+    record = next(record for record in history.end.confirmations if record.id == "uniform")
+    assert uniform[2] == f"{100 * (record.fitness or 0):.1f}"
+    assert uniform[4:7] == [f"{100 * score:.1f}" for score in record.scores]
+    assert uniform[7:] == ["+4.1", "+2.0..+6.0", "0.0004"]
+    winner = table.rows[0]
+    assert winner[1] == "winner"
+    assert winner[7:] == ["–"] * 3
+
+
+def test_a_baseline_that_was_not_confirmed_has_no_number_on_unseen_samples(complete: Summary) -> None:
+    row = next(row for row in tables.final(complete).rows if row[0] == "m-3")
+    assert row[2] == "–"
+    assert row[3] != "–"
+    assert row[4:] == ["–"] * 6
+
+
+def test_before_the_confirmation_the_final_table_is_that_of_the_search_samples(history: History) -> None:
+    status = history.first(lambda status: status.counts.scored >= 3)
+    found = summarize(with_status(history.resource, status))
+    assert tables.final(found) == tables.on_search(found)
+    assert tables.final(found).headers == ["model", "role", "fitness", "a", "b"]
+
+
+def test_a_baseline_without_a_score_shows_its_state(history: History) -> None:
+    status = history.first(lambda status: bool(status.baselines))
+    rows = tables.final(summarize(with_status(history.resource, status))).rows
+    assert [row[2] for row in rows if row[0] == "m-0"] == ["evaluating"]
+    assert [row[3:] for row in rows if row[0] == "m-0"] == [["–", "–"]]
+
+
+def test_a_failed_candidate_has_no_numbers_in_the_list_of_all(with_failures: History) -> None:
+    found = summarize(with_status(with_failures.resource, with_failures.end))
+    row = tables.evaluations(found).rows[1]
+    assert row[:3] == ["c0002", "Failed", "2"]
+    assert row[4] == "–"
+    assert row[6:] == ["–", "–"]
+
+
+def test_csv_reads_back_as_the_table(complete: Summary) -> None:
+    table = tables.final(complete)
+    read = list(csv.reader(io.StringIO(tables.to_csv(table), newline="")))
+    assert read == [table.headers, *table.rows]
+
+
+def test_the_document_holds_the_numbers_as_the_search_has_them(history: History, complete: Summary) -> None:
+    document = data.document(complete)
+    winner = history.end.confirmed
+    assert winner is not None
+    assert document["version"] == data.DOCUMENT_VERSION
+    assert document["outcome"] == "gain"
+    assert document["verdict"] == complete.verdict
+    row = document["rows"][0]
+    assert row["id"] == winner.id
+    assert row["onUnseen"]["fitness"] == winner.fitness
+    assert len(document["evaluations"]) == 14
+    assert len(document["evaluations"][0]["weights"]) == 4
+    assert document["optimizer"]["populationSize"] == complete.optimizer.population_size if complete.optimizer else 0
+    assert document["started"] == "2026-01-01T00:00:10+00:00"
+    assert {pair["name"] for pair in document["rebuild"]["versions"]} >= {"lm_eval"}

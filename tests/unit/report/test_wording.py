@@ -1,0 +1,104 @@
+"""How numbers are read."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mergesearch.report import wording
+from mergesearch.report.shapes import Versus
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param(0.8412, "84.1", id="a fraction"),
+        pytest.param(1.0, "100.0", id="all right"),
+        pytest.param(-0.0001, "0.0", id="no minus zero"),
+        pytest.param(None, "–", id="nothing"),
+    ],
+)
+def test_a_fraction_is_read_in_points(value: float | None, text: str) -> None:
+    assert wording.score(value, wording.POINTS) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.052, "+5.2"), (-0.052, "-5.2"), (0.0004, "0.0"), (-0.0004, "0.0"), (0.0, "0.0"), (None, "–")],
+)
+def test_a_difference_has_its_sign_unless_it_rounds_to_nothing(value: float | None, text: str) -> None:
+    assert wording.signed(value, wording.POINTS) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1.0, "p = 1.00"),
+        (0.314, "p = 0.31"),
+        (0.0996, "p = 0.10"),
+        (0.05, "p = 0.050"),
+        (0.0213, "p = 0.021"),
+        (0.00996, "p = 0.010"),
+        (0.0049, "p = 0.0049"),
+        (0.0001, "p = 0.0001"),
+        (0.00001, "p < 0.0001"),
+    ],
+)
+def test_p_shows_the_digits_that_count(p: float, text: str) -> None:
+    assert wording.p_equals(p) == text
+
+
+@given(st.floats(0, 1))
+def test_a_p_is_never_shown_as_0(p: float) -> None:
+    assert float(wording.p_value(p).lstrip("<")) > 0
+
+
+def test_an_interval_shows_both_signs() -> None:
+    versus = Versus(gain=0.05, low=-0.012, high=0.074, p=0.1, corrected_p=0.3, significant=False)
+    assert wording.interval(versus, wording.POINTS) == "-1.2..+7.4"
+
+
+@pytest.mark.parametrize(
+    ("scores", "unit"),
+    [
+        pytest.param([], "points", id="nothing known yet"),
+        pytest.param([0.0, 0.31, 1.0], "points", id="fractions"),
+        pytest.param([0.31, 7.4], "", id="a judge's marks"),
+        pytest.param([-0.2], "", id="a correlation"),
+    ],
+)
+def test_only_fractions_are_points(scores: list[float], unit: str) -> None:
+    assert wording.scale_of(scores).unit == unit
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 s"),
+        (59.9, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (723, "12 min 3 s"),
+        (3599.6, "1 h 0 min"),
+        (20400, "5 h 40 min"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert wording.duration(seconds) == text
+
+
+def test_a_moment_is_told_in_utc() -> None:
+    assert wording.moment(datetime(2026, 1, 31, 17, 5, 9, tzinfo=UTC)) == "2026-01-31 17:05 UTC"
+    assert wording.moment(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_words_are_listed_as_in_a_sentence(words: list[str], text: str) -> None:
+    assert wording.listed(words) == text
+
+
+def test_a_weight_that_is_exactly_0_is_told_from_a_small_one() -> None:
+    assert wording.weight(0.0) == "0"
+    assert wording.weight(0.00001) == "0.0000"
