@@ -18,7 +18,7 @@ def name_leaves_room_for_children(resource: MergeSearch) -> Iterator[Problem]:
     if len(name) > spec.MAX_NAME or not _LABEL.fullmatch(name):
         allowed = f"1 to {spec.MAX_NAME} lower-case letters, digits and -, with a letter or digit at both ends"
         found = f"{words(name)}, {len(name)} characters" if len(name) > spec.MAX_NAME else words(name)
-        yield Problem("metadata.name", found, allowed, "the names of Jobs begin with this name")
+        yield Problem("metadata.name", found, allowed, "this name does not fit, the names of Jobs begin with it")
 
 
 def checkpoint_names_are_unique(resource: MergeSearch) -> Iterator[Problem]:

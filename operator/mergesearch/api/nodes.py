@@ -107,8 +107,6 @@ def _tree(events: Iterator[yaml.Event]) -> Node:
             open_nodes.pop().closed = True
             continue
         node = _node(event, anchors)
-        if node is None:
-            continue
         open_nodes[-1].children.append(node)
         if not node.closed:
             open_nodes.append(node)
@@ -117,8 +115,8 @@ def _tree(events: Iterator[yaml.Event]) -> Node:
     return top.children[0]
 
 
-def _node(event: yaml.Event, anchors: dict[str, Node]) -> Node | None:
-    """The node that an event begins, if it begins one."""
+def _node(event: yaml.Event, anchors: dict[str, Node]) -> Node:
+    """The node that an event begins."""
     mark = event.start_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     match event:
@@ -136,7 +134,7 @@ def _node(event: yaml.Event, anchors: dict[str, Node]) -> Node | None:
         case yaml.MappingStartEvent():
             node = Node("mapping", line, event.tag)
         case _:
-            return None
+            raise AssertionError(f"within a document there is no {event}")
     if event.anchor:
         anchors[event.anchor] = node
     return node
@@ -149,5 +147,6 @@ def _translated(error: yaml.MarkedYAMLError, text: str) -> NotReadableError:
     mark = error.context_mark if begins_earlier else error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = text.split("\n")
-    found = words(lines[line - 1].strip()) if line <= len(lines) else "the end of the file"
+    rest = "".join(lines[line - 1 :]).strip()
+    found = words(lines[line - 1].strip()) if rest else "the end of the file"
     return NotReadableError(f"the file is not YAML: {meant}", line, column, found=found)

@@ -133,9 +133,7 @@ def elsewhere() -> dict[str, tuple[str, ...]]:
             if entry is not None:
                 walk(entry, entry_path)
 
-    spec = ROOT.at("spec")
-    if spec is not None:
-        walk(spec, ("spec",))
+    walk(ROOT.fields()["spec"], ("spec",))
     return found
 
 

@@ -97,7 +97,7 @@ class Record(ApiModel):
     charged: int = 0
     """Failures of the present stage that count against its retries."""
     disruptions: int = 0
-    """Times that the platform ended its process."""
+    """Times that the platform ended its process, or that its weights were lost."""
     not_before: datetime | None = None
     """It is not tried again before this time."""
     merged: bool = False
@@ -224,7 +224,7 @@ class Counts(ApiModel):
     retried: int = 0
     """Tries beyond the first, of all records."""
     disrupted: int = 0
-    """Processes ended by the platform."""
+    """Times that the platform ended a process, or that weights were lost."""
 
 
 class Best(ApiModel):
@@ -364,6 +364,10 @@ class MergeSearchStatus(ApiModel):
     """Children that ought to exist."""
     stage_failures: dict[Stage, int] = Field(default={}, max_length=8)
     """Failures in a row of stages that have no records: preflight, compare, cleanup."""
+    stage_disruptions: dict[Stage, int] = Field(default={}, max_length=8)
+    """Times in a row that the platform ended processes of these stages."""
+    stages_not_before: datetime | None = None
+    """These stages are not tried again before this time."""
     next_launch: int = 1
     """Number of the next launch."""
     best: Best | None = None
@@ -388,4 +392,6 @@ def encode_vector(x: tuple[float, ...]) -> str:
 def decode_vector(text: str) -> tuple[float, ...]:
     """The inverse of `encode_vector`. Raises ValueError."""
     data = base64.b64decode(text, validate=True)
+    if len(data) % 4:
+        raise ValueError(f"{len(data)} bytes are no whole number of float32 values")
     return struct.unpack(f"<{len(data) // 4}f", data)

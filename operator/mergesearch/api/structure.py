@@ -54,7 +54,7 @@ def examine(document: dict[str, Any], places: Mapping[Path, Place], broken: froz
                 repair.take(one["loc"], one["type"])
         else:
             return Finding(resource, tuple(repair.problems), frozenset(repair.broken))
-    return Finding(None, tuple(repair.problems), frozenset(repair.broken))
+    return Finding(None, tuple(repair.problems), frozenset(repair.broken))  # pragma: no cover - nobody has seen it
 
 
 class _Repair:
@@ -90,7 +90,7 @@ class _Repair:
         elif is_key:
             self._wrong_key(path)
         elif shape is not None and kind in ("too_short", "too_long"):
-            self._wrong_length(path, shape)
+            self._wrong_length(path, shape, self._value(path))
         elif shape is not None:
             self._wrong_value(path, shape, missing=kind == "missing")
 
@@ -121,12 +121,8 @@ class _Repair:
         allowed = holder.key().allowed() if holder else ""
         self._note(path, Problem("", words(str(path[-1])), allowed, "this name is not valid"))
 
-    def _wrong_length(self, path: Path, shape: shapes.Shape) -> None:
-        value = self._value(path)
+    def _wrong_length(self, path: Path, shape: shapes.Shape, value: list[Any] | dict[str, Any]) -> None:
         least, most = shape.least or 0, shape.most
-        if not isinstance(value, list | dict):
-            self._wrong_value(path, shape)
-            return
         if least <= len(value) and (most is None or len(value) <= most):
             return  # The models count valid entries only, and have named the others.
         message = "too few entries" if len(value) < least else "too many entries"
@@ -139,8 +135,10 @@ class _Repair:
         self.broken |= {(*path, step) for step in surplus}
         if isinstance(value, dict):
             for step in surplus:
-                value.pop(step)
-            value.update(shape.placeholder() if len(value) < least else {})
+                value.pop(str(step))
+            added = shape.placeholder() if len(value) < least else {}
+            self.broken |= {(*path, name) for name in added}
+            value.update(added)
             return
         del value[len(value) - len(surplus) :]
         while len(value) < least:

@@ -1,0 +1,164 @@
+"""What is allowed but seldom meant is said, and stops nothing."""
+
+import pytest
+
+from mergesearch.api import advice, checks, manifest
+from unit.api import good
+
+OBJECTIVE = "  objective:\n"
+
+
+def minimal(spec: str) -> str:
+    return good.MINIMAL.replace(OBJECTIVE, f"{spec}{OBJECTIVE}")
+
+
+def full(old: str, new: str) -> str:
+    assert good.FULL.count(old) == 1
+    return good.FULL.replace(old, new)
+
+
+CASES = {
+    "generations_come_out_even": (
+        full("maxEvaluations: 64", "maxEvaluations: 60"),
+        "spec.search.maxEvaluations",
+        "the last 4 candidates are evaluated, but teach the optimiser nothing; found 60, 4 more than whole generations "
+        "of 8; allowed: 56 or 64",
+    ),
+    "evaluators_have_work": (
+        full("    batch: 2\n", "    batch: 3\n"),
+        "spec.search.parallelism",
+        "there are never more than 8 candidates to evaluate",
+    ),
+    "evaluators_have_work-default_population": (
+        full("        populationSize: 8\n", "").replace("maxEvaluations: 64", "maxEvaluations: 6"),
+        "spec.search.parallelism",
+        "there are never more than 6 candidates to evaluate",
+    ),
+    "merges_reach_the_evaluators-merger": (
+        minimal("  merger: {batch: 8}\n"),
+        "spec.storage.maxPending",
+        "the merger never fills a batch; found the number 4; allowed: at least 8, or a smaller spec.merger.batch",
+    ),
+    "merges_reach_the_evaluators-evaluator": (
+        full("maxPending: 12", "maxPending: 6"),
+        "spec.storage.maxPending",
+        "the evaluators never have full batches",
+    ),
+    "known_points_are_used": (
+        full("warmStart: true", "warmStart: false"),
+        "spec.search.initial",
+        "warmStart is false: these are not read",
+    ),
+    "known_points_are_used-random": (
+        minimal(
+            '  search:\n    algorithm: {random: {}}\n    initial: [{weights: {sft-a: "1"}, scores: {gsm8k: "0.5"}}]\n'
+        ),
+        "spec.search.initial",
+        "random search does not learn",
+    ),
+    "known_points_are_used-paper": (
+        minimal(
+            "  search:\n    algorithm: {preset: Paper}\n"
+            '    initial: [{weights: {sft-a: "1"}, scores: {gsm8k: "0.5"}}]\n'
+        ),
+        "spec.search.initial",
+        "the preset Paper starts from the uniform merge",
+    ),
+    "warm_start_has_history": (
+        minimal("  search: {baselines: [Uniform]}\n"),
+        "spec.search.baselines",
+        "a warm start has no scores of checkpoints to start from",
+    ),
+    "winner_has_rivals": (
+        minimal("  search: {baselines: [], algorithm: {random: {}}}\n"),
+        "spec.search.baselines",
+        "nothing that the winner is compared with",
+    ),
+    "aggregate_is_understood-zero": (
+        full("aggregate: WeightedMean", "aggregate: GeometricMean").replace('weight: "2"', 'weight: "1"'),
+        "spec.objective.aggregate",
+        "a score of 0 on any task makes the fitness 0",
+    ),
+    "aggregate_is_understood-minimum": (
+        full("aggregate: WeightedMean", "aggregate: Minimum").replace('weight: "2"', 'weight: "1"'),
+        "spec.objective.aggregate",
+        "the worst task alone decides",
+    ),
+    "aggregate_is_understood-equal_weights": (
+        full('weight: "2"', 'weight: "1.0"'),
+        "spec.objective.aggregate",
+        "all tasks weigh the same",
+    ),
+    "finalists_find_room": (
+        full("keepBest: 3", "keepBest: 2"),
+        "spec.storage.keepBest",
+        "until the winner is known the 3 finalists stay, then 2",
+    ),
+    "patience_can_run_out": (
+        full("patience: 4", "patience: 8"),
+        "spec.search.patience",
+        "the search has 8 generations",
+    ),
+    "claim_keeps_pods_apart-node": (
+        full("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteOnce]"),
+        "spec.storage.workspace.claimTemplate.accessModes",
+        "on one node",
+    ),
+    "claim_keeps_pods_apart-pod": (
+        full("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteOncePod]").replace(
+            "parallelism: 4", "parallelism: 1"
+        ),
+        "spec.storage.workspace.claimTemplate.accessModes",
+        "never run at the same time",
+    ),
+    "gpu_hours_are_counted": (
+        full(', nvidia.com/gpu: "1"', ""),
+        "spec.search.maxGpuHours",
+        "no stage asks for a GPU",
+    ),
+    "deadline_fits_into_the_duration": (
+        full("maxDuration: 24h", "maxDuration: 1h30m"),
+        "spec.evaluator.activeDeadlineSeconds",
+        "found the number 7200; allowed: at most 5400, the 1h30m of spec.search.maxDuration",
+    ),
+    "code_may_run": (
+        good.MINIMAL.replace("{name: gsm8k,", "{name: mbpp_instruct,"),
+        "spec.objective.tasks[0].name",
+        "runs code that the model wrote",
+    ),
+    "search_is_meant_to_wait": (
+        full("suspend: false", "suspend: true"),
+        "spec.suspend",
+        "nothing starts while this is true",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "path", "part"), CASES.values(), ids=CASES)
+def test_a_manifest_that_is_seldom_meant_gets_advice_and_is_read(text: str, path: str, part: str) -> None:
+    examined = manifest.examine(text)
+
+    assert examined.problems == ()
+    assert examined.resource is not None
+    assert [tip.path for tip in examined.advice] == [path]
+    assert part in str(examined.advice[0])
+    assert examined.advice[0].line is not None
+
+
+def test_every_piece_of_advice_has_a_case() -> None:
+    assert {name.split("-")[0] for name in CASES} == {one.__name__ for one in checks.ADVICE}
+    assert {one.__module__ for one in checks.ADVICE} == {advice.__name__}
+
+
+def test_advice_is_given_beside_problems_but_not_about_what_is_broken() -> None:
+    text = full("maxEvaluations: 64", "maxEvaluations: many").replace("suspend: false", "suspend: true")
+    examined = manifest.examine(text)
+
+    assert [problem.path for problem in examined.problems] == ["spec.search.maxEvaluations"]
+    assert [tip.path for tip in examined.advice] == ["spec.suspend"]
+
+
+def test_tasks_that_run_code_need_no_advice_where_code_may_run() -> None:
+    text = minimal("  evaluator: {allowCodeExecution: true}\n").replace("{name: gsm8k,", "{name: mbpp,")
+
+    assert manifest.examine(text).advice == ()
