@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "img", "input", "hr", "base", "source"}
+VOID = {"meta", "link", "br", "img", "input", "hr", "base", "source", "wbr"}
 
 
 class Page(HTMLParser):

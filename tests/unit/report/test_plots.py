@@ -90,7 +90,7 @@ def test_two_drawings_share_no_id_and_refer_to_their_own(complete: Summary) -> N
 
 def test_the_same_summary_is_drawn_alike_whatever_the_users_settings(complete: Summary) -> None:
     first = plots.fitness_curve(complete, plots.WIDE, "curve")
-    with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30.0, "axes.grid": False, "svg.fonttype": "path"}):
+    with mpl.rc_context({"axes.linewidth": 9.0, "xtick.direction": "in", "axes.spines.left": False, "font.size": 30.0}):
         assert plots.fitness_curve(complete, plots.WIDE, "curve") == first
         assert mpl.rcParams["font.size"] == 30.0
 
