@@ -35,6 +35,8 @@ def validate(file: Path, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for advice in manifest.examine(file.read_text(encoding="utf-8")).advice:
+        console.print(f"advice: {advice}", markup=False, highlight=False, soft_wrap=True)
 
 
 def status(state: StateFolder, form: str, console: Console) -> None:
