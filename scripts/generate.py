@@ -63,6 +63,7 @@ def page_of_tests(module: str) -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/bad-checkpoints.md": functools.partial(page_of_tests, "unit.merger.bad_checkpoints_page"),
     "docs/bad-manifests.md": functools.partial(page_of_tests, "unit.api.bad_manifests_page"),
+    "docs/bad-tasks.md": functools.partial(page_of_tests, "evaluator_support.bad_tasks_page"),
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
     "docs/reference/spec.md": spec_reference,

@@ -142,8 +142,8 @@ class Catalog:
             raise
         except Exception as error:  # a task's file may hold any code, and datasets raise what they like
             where = f" ({path})" if path else ""
-            hint = ": has it any documents?" if isinstance(error, IndexError) else ""
-            message = f"{name}{where} cannot be loaded: {type(error).__name__}: {_one_line(error)}{hint}"
+            hint = ": has it any documents?" if isinstance(error, IndexError | StopIteration) else ""
+            message = f"{name}{where} cannot be loaded: {_said(error)}{hint}"
             raise UnloadableError(Problem(Reason.TASK_UNREADABLE, message)) from error
 
     def _facts_of(self, name: str, task: Any) -> LeafFacts:
@@ -152,7 +152,7 @@ class Catalog:
         except MergeSearchError:
             raise
         except Exception as error:  # documents are made by the task's own code
-            message = f"{name}: its documents cannot be read: {type(error).__name__}: {_one_line(error)}"
+            message = f"{name}: its documents cannot be read: {_said(error)}"
             raise UnloadableError(Problem(Reason.TASK_UNREADABLE, message)) from error
 
     def _broken_files(self) -> Iterator[str]:
@@ -251,6 +251,15 @@ def _aggregates(group: Any) -> dict[tuple[str, str | None], Weighting]:
     return found
 
 
+def _said(error: BaseException) -> str:
+    """The error, and the one that it began with: datasets say little themselves."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    own = f"{type(error).__name__}: {_one_line(error)}"
+    return own if first is error else f"{own} ({type(first).__name__}: {_one_line(first)})"
+
+
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or "no further word"
+    text = " ".join(str(error).split()) or "it says no more"
     return clipped(text, ERROR_CHARACTERS)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 LETTERS = "abcd"
 TOKENS = ("<pad>", "<eos>", "<unk>", "=", *LETTERS)
-HIDDEN, INTERMEDIATE, LAYERS, HEADS, CONTEXT = 64, 96, 2, 2, 32
+HIDDEN, INTERMEDIATE, LAYERS, HEADS, CONTEXT = 64, 96, 2, 2, 64
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}="
 Tensors = dict[str, NDArray[np.float32]]
 

@@ -87,9 +87,6 @@ class ResidentProcess:
         self._log.close()
         return self._process.returncode
 
-    def wait(self) -> int:
-        return self._process.wait(PATIENCE)
-
 
 def run_once(request: contract.Model, volumes: Mapping[str, Path], home: Path) -> tuple[int, list[contract.Report]]:
     """A fresh process for one request, as in a pod. Returns its exit code and its reports."""
