@@ -23,6 +23,8 @@ from mergesearch_evaluator.facts import LeafFacts, MetricFacts, TaskFacts, Weigh
 from mergesearch_evaluator.problems import Problem, clipped, nearest
 
 ERROR_CHARACTERS = 600
+OFFLINE = "OfflineMode"
+"""What datasets name where the environment forbids to ask the hub."""
 TOKEN_LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 """Names under which a task may limit its answers, in lm-eval's order of precedence."""
 
@@ -144,7 +146,7 @@ class Catalog:
             where = f" ({path})" if path else ""
             hint = ": has it any documents?" if isinstance(error, IndexError | StopIteration) else ""
             message = f"{name}{where} cannot be loaded: {_said(error)}{hint}"
-            raise UnloadableError(Problem(Reason.TASK_UNREADABLE, message)) from error
+            raise UnloadableError(Problem(Reason.TASK_UNREADABLE, message, transient=_may_pass(error))) from error
 
     def _facts_of(self, name: str, task: Any) -> LeafFacts:
         try:
@@ -258,6 +260,15 @@ def _said(error: BaseException) -> str:
         first = first.__cause__
     own = f"{type(error).__name__}: {_one_line(error)}"
     return own if first is error else f"{own} ({type(first).__name__}: {_one_line(first)})"
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether a data set could not be fetched just now; where fetching is switched off, it never will be."""
+    while error is not None:
+        if isinstance(error, ConnectionError | TimeoutError) and OFFLINE not in str(error):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _one_line(error: BaseException) -> str:

@@ -44,10 +44,10 @@ def compare(request: CompareRequest, volumes: Volumes, progress: Progress) -> Co
         try:
             read[candidate.id] = _read(workspace, request, candidate)
         except LostSamplesError as error:
-            lost.append(Problem(Reason.SAMPLES_LOST, f"{candidate.id}: {error}"))
+            lost.append(Problem(Reason.SAMPLES_LOST, f"{candidate.id}: {error}", transient=True))
     report = CompareReport(version=1, request_hash=request.hash())
     if lost:
-        return report.model_copy(update={"failure": failure(lost).model_copy(update={"transient": True})})
+        return report.model_copy(update={"failure": failure(lost)})
     try:
         values = [_paired(task, [read[candidate.id][task] for candidate in everybody]) for task in request.tasks]
     except LostSamplesError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mergesearch.contract import Failure
-from mergesearch.errors import InvalidRequestError
+from mergesearch.errors import InvalidRequestError, TryAgainError
 from mergesearch.reasons import Reason
 
 MESSAGE_CHARACTERS = 2000
@@ -15,21 +15,28 @@ NEAREST_NAMES = 3
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that a person has to mend."""
+    """One thing that a person has to mend, or that may pass by itself."""
 
     reason: Reason
     message: str
+    transient: bool = False
 
 
 def refuse(problems: Sequence[Problem]) -> None:
-    """Raises InvalidRequestError with all the problems, if there are any; the first gives the reason."""
+    """Raises InvalidRequestError with all the problems, if there are any; TryAgainError if all of them may pass.
+
+    The first gives the reason.
+    """
+    if problems and all(problem.transient for problem in problems):
+        raise TryAgainError(listed(problems), reason=problems[0].reason)
     if problems:
         raise InvalidRequestError(listed(problems), reason=problems[0].reason)
 
 
 def failure(problems: Sequence[Problem]) -> Failure:
     """The failure that lists all the problems; the first gives the reason."""
-    return Failure(reason=problems[0].reason, message=listed(problems))
+    passing = all(problem.transient for problem in problems)
+    return Failure(reason=problems[0].reason, message=listed(problems), transient=passing)
 
 
 def listed(problems: Sequence[Problem]) -> str:

@@ -184,6 +184,26 @@ def test_tasks_that_a_resident_process_holds_already_stay_what_they_were(
     assert evaluator.ask(tasks.evaluation(["two"], after, search=reference, engine=engine)).exit.code == 0
 
 
+def test_a_data_set_that_cannot_be_fetched_just_now_can_be_tried_again(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str
+) -> None:
+    folder = volumes["tasks"] / search
+    folder.mkdir()
+    (folder / "hub.py").write_text('def load(**_):\n    raise ConnectionError("reset by peer")\n')
+    text = generate("remote").replace("dataset_path: json\n", "custom_dataset: !function hub.load\n")
+    yaml("remote", text, None)(folder)
+    engine = tasks.engine(include_paths=(contract.VolumePath(volume="tasks", path=search),))
+    (report,) = evaluator.ask(tasks.preflight(tasks.question("remote", filter="none"), engine=engine)).reports
+    assert isinstance(report, contract.PreflightTasksReport)
+    assert report.failure is not None
+    assert (report.failure.reason, report.failure.transient) == ("TaskUnreadable", True)
+    task = tasks.task("remote", sizes={"remote": 4}, filter="none")
+    reference = contract.SearchRef(name="soup", uid=search)
+    done = evaluator.ask(tasks.evaluation(["one"], [task], search=reference, engine=engine))
+    assert (done.exit.code, done.exit.reason) == (75, "TaskUnreadable"), done.exit.message
+    assert "reset by peer" in done.exit.message
+
+
 # --- Checkpoints ---
 
 

@@ -1,11 +1,13 @@
 """How problems are told: all of them, within what a message may hold."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mergesearch.contract import Failure
-from mergesearch.errors import InvalidRequestError
+from mergesearch.errors import InvalidRequestError, MergeSearchError, TryAgainError
 from mergesearch.reasons import Reason
 from mergesearch_evaluator import problems
 from mergesearch_evaluator.problems import Problem
@@ -27,6 +29,21 @@ def test_one_problem_is_told_as_it_is() -> None:
 def test_several_are_told_as_a_list_under_the_first_ones_reason() -> None:
     found = problems.failure([OTHER, ONE])
     assert found == Failure(reason=Reason.METRIC_MISSING, message="2 problems:\n- no such metric\n- no such task")
+
+
+@pytest.mark.parametrize(
+    ("found", "error"),
+    [
+        pytest.param([replace(ONE, transient=True), replace(OTHER, transient=True)], TryAgainError, id="all-may-pass"),
+        pytest.param([replace(ONE, transient=True), OTHER], InvalidRequestError, id="one-stays"),
+    ],
+)
+def test_trying_again_helps_only_where_every_problem_may_pass(
+    found: list[Problem], error: type[MergeSearchError]
+) -> None:
+    with pytest.raises(error):
+        problems.refuse(found)
+    assert problems.failure(found).transient is (error is TryAgainError)
 
 
 @given(st.lists(st.text(max_size=2500), min_size=1, max_size=60))
