@@ -4,6 +4,7 @@ GPU-seconds are wall seconds times the GPUs that the stage asks for. Expectation
 measured; before anything was measured they are 0.
 """
 
+import math
 from collections.abc import Iterable
 
 from mergesearch.api.spec import MergeSearchSpec, Resources
@@ -38,6 +39,11 @@ def spend(step: Step, launch: Launch, child: ObservedChild) -> Step:
     if launch.stage in (Stage.MERGE, Stage.EVALUATE):
         booked[field] = round(getattr(cost, field) + seconds, 3)
     return step.change(cost=cost.model_copy(update=booked))
+
+
+def rounded(seconds: float) -> float | None:
+    """Seconds as a record keeps them; None where a report says nonsense."""
+    return round(seconds, 3) if math.isfinite(seconds) and seconds >= 0.0 else None
 
 
 def count_tokens(step: Step, report: EvaluationReport) -> Step:

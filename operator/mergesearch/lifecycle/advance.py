@@ -1,8 +1,8 @@
 """One step of a search: what was observed becomes the next status; pure.
 
     Preflight ──> Baselines ──> Searching ──> Confirming ──> Complete
-                                    ^              │
-                                    └── reopen ────┘        Failed: closed, and nothing could be confirmed
+                                    ^              │             │
+                                    └── reopen ────┴─────────────┘   Failed: closed, and nothing could be confirmed
     Suspended and Stalled can come at any time and keep everything.
 
     a record:  Waiting ──> Merging ──> Merged ──> Evaluating ──> Scored | Failed
@@ -22,10 +22,12 @@ from mergesearch.lifecycle import (
     baselines,
     breakers,
     clock,
+    completion,
     confirmation,
     generations,
     interventions,
     outcomes,
+    reopening,
     scheduling,
     stopping,
     summary,
@@ -40,14 +42,15 @@ POLICIES: tuple[Policy, ...] = (
     interventions.suspend,
     interventions.retry,
     baselines.plan,
-    stopping.reopen,
-    stopping.close,
+    reopening.reopen,
     breakers.stall,
+    stopping.close,
     generations.ask,
+    completion.fail,
     confirmation.plan,
-    confirmation.unaffordable,
+    completion.give_up_confirmation,
     scheduling.start,
-    confirmation.complete,
+    completion.complete,
     summary.update,
 )
 MAX_ROUNDS = 12
@@ -76,9 +79,6 @@ def advance(
 
 def next_due(status: MergeSearchStatus, now: datetime) -> datetime | None:
     """When something becomes due by itself, so that a shell that waits for its children knows when to look again."""
-    times = [
-        record.not_before
-        for record in (*status.baselines, *status.candidates, *status.confirmations)
-        if record.not_before is not None and not record.ended and record.not_before > now
-    ]
-    return min(times, default=None)
+    everything = (*status.baselines, *status.candidates, *status.confirmations)
+    pauses = [status.stages_not_before, *(record.not_before for record in everything if not record.ended)]
+    return min((time for time in pauses if time is not None and time > now), default=None)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from mergesearch.api.status import Decision, Record, RecordKind, RecordState
-from mergesearch.lifecycle import baselines, strategy
+from mergesearch.lifecycle import baselines, records, strategy
 from mergesearch.lifecycle.step import Step
 from mergesearch.reasons import Reason
 
@@ -12,7 +12,9 @@ SAME_REASON_IN_A_ROW = 3
 
 
 def stall(step: Step) -> Step:
-    """Stall at the first fact that holds."""
+    """Stall at the first fact that holds; a search that has ended needs nobody."""
+    if step.status.completion_time is not None:
+        return step
     for fact in FACTS:
         decision = fact(step)
         if decision is not None:
@@ -48,8 +50,13 @@ def the_same_reason_comes_again_and_again(step: Step) -> Decision | None:
 
 
 def most_of_a_generation_has_failed(step: Step) -> Decision | None:
-    """A generation of which more than half has failed teaches the optimiser nothing and is not told."""
+    """A generation of which more than half has failed teaches the optimiser nothing and is not told. One that the
+    budget has cut is not told anyway: it counts only where nothing else was scored.
+    """
     generation = _open_generation(step)
+    spent = len(step.status.candidates) >= step.spec.search.max_evaluations
+    if spent and _is_cut(step, generation) and records.scored(step.status.candidates):
+        return None
     failed = [record for record in generation if record.state is RecordState.FAILED]
     if 2 * len(failed) <= len(generation):
         return None
@@ -73,9 +80,14 @@ FACTS: tuple[Callable[[Step], Decision | None], ...] = (
 
 
 def _open_generation(step: Step) -> tuple[Record, ...]:
-    """The last generation that was asked for; none once the search is closed or complete."""
+    """The last generation that was asked for; none once the search is closed."""
     generations = strategy.generations(step.status)
-    return generations[-1] if generations and step.status.completion_time is None else ()
+    return generations[-1] if generations and step.status.closed is None else ()
+
+
+def _is_cut(step: Step, generation: tuple[Record, ...]) -> bool:
+    algorithm = step.status.algorithm
+    return algorithm is not None and len(generation) < algorithm.population_size
 
 
 def _when(record: Record) -> tuple[float, str]:

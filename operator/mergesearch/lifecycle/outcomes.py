@@ -5,65 +5,75 @@ just this request, so late, repeated and mismatched ones change nothing. When a 
 a report is tried again, fails for good, or stalls the search, and its launch is dropped.
 """
 
+import math
+
 from mergesearch.api.base import number_of
 from mergesearch.api.status import Launch, Record, RecordState, Stage
-from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport, Report, Request
+from mergesearch.contract import EvaluationReport, EvaluationRequest, Exit, Failure, MergeReport, MergeRequest
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import accounting, records, requests, retries, stages
-from mergesearch.lifecycle.step import ChildState, ObservedChild, Step
+from mergesearch.lifecycle import accounting, launches, records, requests, retries, stages
+from mergesearch.lifecycle.step import MAX_DECISION, ChildState, ObservedChild, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import objective
 
 STDERR_DIGITS = 6
 CHANGED = (Reason.CHECKPOINT_CHANGED, Reason.TASKS_CHANGED)
-NOT_RUN = (RecordState.SCORED, RecordState.FAILED, RecordState.WAITING, RecordState.MERGED)
-"""States in which nothing runs for a record."""
+RecordReport = MergeReport | EvaluationReport
 
 
 def fold(step: Step) -> Step:
     """Take in every report and every end of a child that the status has a launch for."""
     for launch in step.status.launches:
         child = step.observed.child(launch.number)
-        if child is not None and launch in step.status.launches:
-            step = _fold_child(step, launch, child)
+        if child is None or launch not in step.status.launches:
+            continue
+        ended = child.state is ChildState.ENDED
+        if launch.stage in (Stage.MERGE, Stage.EVALUATE):
+            step, refused = _fold_reports(step, launch, child)
+            step = _fold_end(step, launch, child, refused) if ended else step
+        elif ended:
+            step = stages.fold(step, launch, child)
     return step
 
 
-def _fold_child(step: Step, launch: Launch, child: ObservedChild) -> Step:
-    request = requests.request_of(step.resource, step.status, launch)
-    if launch.stage not in (Stage.MERGE, Stage.EVALUATE):
-        return stages.fold(step, launch, child, request) if child.state is ChildState.ENDED else step
+def _fold_reports(step: Step, launch: Launch, child: ObservedChild) -> tuple[Step, set[str]]:
+    """Take in what was published so far; returns the candidates of which a report came that answers another request."""
+    reports = [report for report in child.reports if isinstance(report, RecordReport)]
+    if not reports:
+        return step, set()
+    # Hashed once a launch: each hash reads all tasks with all their leaves.
+    expected = _hashes(step, launch, {report.candidate for report in reports})
     refused = set()
-    for report in child.reports:
-        if _matches(report, request):
+    for report in reports:
+        if expected.get(report.candidate) == (report.kind, report.request_hash):
             step = _take(step, launch, report)
-        elif isinstance(report, MergeReport | EvaluationReport):
+        else:
             refused.add(report.candidate)
-    if child.state is not ChildState.ENDED:
-        return step
+    return step, refused
+
+
+def _hashes(step: Step, launch: Launch, wanted: set[str]) -> dict[str, tuple[str, str]]:
+    """Kind and request hash that the reports of these candidates have to carry."""
+    request = requests.request_of(step.resource, step.status, launch)
+    if isinstance(request, MergeRequest):
+        return {c.id: (request.kind, request.hash_of(c)) for c in request.candidates if c.id in wanted}
+    assert isinstance(request, EvaluationRequest)
+    return {c.id: (request.kind, request.hash_of(c)) for c in request.candidates if c.id in wanted}
+
+
+def _fold_end(step: Step, launch: Launch, child: ObservedChild, refused: set[str]) -> Step:
+    """What the child left undone, what it removed and what it has cost; the launch is over."""
     end = child.exit or Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message="the process vanished")
     for record in records.launched(step.status, launch):
-        if record.state not in NOT_RUN:
+        if record.state in launches.RUNNING:
             step = _without_report(step, launch, record, end, refused=record.id in refused, disrupted=child.disrupted)
     if end.code == ExitCode.DONE:
         step = stages.pruned(step, launch)
-    return stages.drop(accounting.spend(step, launch, child), launch)
+    return launches.drop(accounting.spend(step, launch, child), launch)
 
 
-def _matches(report: Report, request: Request) -> bool:
-    """Whether a report answers this very request for one of its candidates."""
-    candidates = getattr(request, "candidates", ())
-    hash_of = getattr(request, "hash_of", None)
-    return report.kind == request.kind and any(
-        candidate.id == getattr(report, "candidate", None)
-        and hash_of is not None
-        and hash_of(candidate) == report.request_hash
-        for candidate in candidates
-    )
-
-
-def _take(step: Step, launch: Launch, report: Report) -> Step:
-    record = records.find(step.status, launch.split, getattr(report, "candidate", ""))
+def _take(step: Step, launch: Launch, report: RecordReport) -> Step:
+    record = records.find(step.status, launch.split, report.candidate)
     running = RecordState.MERGING if launch.stage is Stage.MERGE else RecordState.EVALUATING
     if record is None or record.state is not running:
         return step
@@ -71,9 +81,7 @@ def _take(step: Step, launch: Launch, report: Report) -> Step:
         return _failed(step, launch, record, report.failure)
     if isinstance(report, MergeReport):
         return _merged(step, launch, record, report)
-    if isinstance(report, EvaluationReport):
-        return _evaluated(step, launch, record, report)
-    return step
+    return _evaluated(step, launch, record, report)
 
 
 def _merged(step: Step, launch: Launch, record: Record, report: MergeReport) -> Step:
@@ -83,7 +91,7 @@ def _merged(step: Step, launch: Launch, record: Record, report: MergeReport) -> 
         "charged": 0,
         "reason": None,
         "message": "",
-        "merge_seconds": round(report.seconds, 3),
+        "merge_seconds": accounting.rounded(report.seconds),
     }
     if launch.split != "unseen":
         return records.change(step, launch.split, record, **facts, **done)
@@ -101,12 +109,13 @@ def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationRep
         wanted += [task.name for task in step.spec.held_out.tasks]
     if [score.task for score in report.scores] != wanted:
         found = ", ".join(score.task for score in report.scores) or "none"
-        failure = Failure(reason=Reason.METRIC_MISSING, message=f"scores for {found}; wanted {', '.join(wanted)}")
+        failure = _failure(Reason.METRIC_MISSING, f"scores for {found}; wanted {', '.join(wanted)}")
         return _failed(step, launch, record, failure)
     try:
         fitness = objective.aggregate(scores[:held_in], task_weights, step.spec.objective.aggregate)
+        objective.refuse_non_finite(scores)
     except ValueError as error:
-        return _failed(step, launch, record, Failure(reason=Reason.NON_FINITE_SCORE, message=str(error)))
+        return _failed(step, launch, record, _failure(Reason.NON_FINITE_SCORE, str(error)))
     step = accounting.count_tokens(step, report)
     return records.change(
         step,
@@ -117,35 +126,46 @@ def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationRep
         reason=None,
         message="",
         scores=scores,
-        errors=tuple(None if s.stderr is None else round(s.stderr, STDERR_DIGITS) for s in report.scores),
+        errors=tuple(_error(score.stderr) for score in report.scores),
         fitness=fitness,
         finished_at=step.now,
-        evaluate_seconds=round(report.seconds, 3),
+        evaluate_seconds=accounting.rounded(report.seconds),
     )
 
 
+def _error(stderr: float | None) -> float | None:
+    return round(stderr, STDERR_DIGITS) if stderr is not None and math.isfinite(stderr) else None
+
+
 def _failed(step: Step, launch: Launch, record: Record, failure: Failure) -> Step:
-    if failure.reason is Reason.WEIGHTS_LOST:
-        origin = records.source(step.status, record)
-        step = records.change(step, records.split_of(origin), origin, merged=False)
-        record = records.find(step.status, launch.split, record.id) or record
     if failure.reason in CHANGED:
         step = step.stall(failure.reason, failure.message)
         return records.put(step, launch.split, records.sent_back(record))
-    return retries.settle(step, launch, record, failure)
+    if failure.reason is not Reason.WEIGHTS_LOST:
+        return retries.settle(step, launch, record, failure)
+    origin = records.source(step.status, record)
+    step = records.change(step, records.split_of(origin), origin, merged=False)
+    # Without a confirmation in between, the origin is the record itself.
+    lost = record.model_copy(update={"merged": False})
+    return retries.excuse(step, launch, lost, failure.reason, failure.message)
 
 
 def _without_report(step: Step, launch: Launch, record: Record, end: Exit, *, refused: bool, disrupted: bool) -> Step:
     """What becomes of a record whose process has ended without a report that counts."""
-    reason, message = end.reason or Reason.PROCESS_DIED, end.message or f"exit code {end.code}"
+    reason, message = retries.reason_of(end), end.message or f"exit code {end.code}"
     if disrupted:
-        return retries.disrupted(step, launch, record, message)
+        return retries.excuse(step, launch, record, Reason.DISRUPTED, message)
     if end.code == ExitCode.INVALID_REQUEST:
-        step = step.stall(reason if end.reason else Reason.REQUEST_REFUSED, message)
+        step = step.stall(end.reason or Reason.REQUEST_REFUSED, message)
         return records.put(step, launch.split, records.sent_back(record))
     if refused:
         reason, message = Reason.REPORT_MISMATCH, "a report came that answers another request"
     elif end.code == ExitCode.DONE:
         reason, message = Reason.REPORT_MISSING, "the process ended well but left no report"
-    transient = end.code != ExitCode.INVALID_CANDIDATE
-    return retries.settle(step, launch, record, Failure(reason=reason, message=message[:2000], transient=transient))
+    # What is said of a process as a whole can only be said of a candidate where it is alone.
+    final = end.code == ExitCode.INVALID_CANDIDATE and len(launch.candidates) == 1 and not refused
+    return retries.settle(step, launch, record, _failure(reason, message, transient=not final))
+
+
+def _failure(reason: Reason, message: str, *, transient: bool = False) -> Failure:
+    return Failure(reason=reason, message=clip(message, MAX_DECISION), transient=transient)

@@ -1,41 +1,46 @@
 """Whose weights may be removed from the workspace; pure."""
 
-from mergesearch.api.status import MergeSearchStatus, Record
-from mergesearch.lifecycle import records
+from mergesearch.api.status import Record, Stage
+from mergesearch.lifecycle import confirmation, launches, records, stopping
 from mergesearch.lifecycle.step import Step
 
 
 def removable(step: Step) -> tuple[str, ...]:
     """Ids of records whose weights lie on the workspace and are not needed any more."""
-    keep = kept(step)
-    busy = {identity for _, identity in records.live(step.status)}
-    busy |= {record.id for record in step.status.confirmations if not record.ended}
-    busy |= {identity for launch in step.status.launches for identity in launch.prunes}
+    needed = kept(step) | launches.being_pruned(step)
+    needed |= {identity for _, identity in records.live(step.status)}
+    needed |= {record.id for record in step.status.confirmations if not record.ended}
     return tuple(
         record.id
-        for record in _with_weights(step.status)
-        if record.ended and record.id not in keep and record.id not in busy
+        for record in _with_weights(step)
+        if record.id not in needed and (record.ended or stopping.given_up(step, record))
     )
 
 
 def kept(step: Step) -> set[str]:
-    """Ids whose weights stay: the k best, the winner first; until it is decided at least as many as there are
-    finalists.
+    """Ids whose weights stay: the k best, the winner first; until it is decided, the former winner and at least as many
+    as there are finalists.
     """
-    status, spec = step.status, step.spec
-    best = [record.id for record in records.best_first(status.candidates)]
-    if status.confirmed is not None and status.closed is not None:
-        others = [identity for identity in best if identity != status.confirmed.id]
-        return {status.confirmed.id, *others[: spec.storage.keep_best - 1]}
-    return set(best[: max(spec.storage.keep_best, spec.search.confirm.finalists)])
+    confirmed, keep = step.status.confirmed, step.spec.storage.keep_best
+    winner = [confirmed.id] if confirmed is not None else []
+    best = [record.id for record in records.best_first(step.status.candidates)]
+    if confirmation.decided(step):
+        return set(list(dict.fromkeys([*winner, *best]))[:keep])
+    return {*winner, *best[: max(keep, step.spec.search.confirm.finalists)]}
 
 
-def pending(status: MergeSearchStatus) -> int:
-    """Merges that lie on the workspace, or are being written, and are not scored yet."""
-    merging = {identity for launch in status.launches if launch.stage == "Merge" for identity in launch.candidates}
-    unscored = {r.id for r in (*status.baselines, *status.candidates, *status.confirmations) if not r.ended}
-    return len(merging | {record.id for record in _with_weights(status) if record.id in unscored})
+def pending(step: Step) -> int:
+    """Merges that lie on the workspace, or are being written, and are still to be scored."""
+    status = step.status
+    merging = {i for launch in status.launches if launch.stage is Stage.MERGE for i in launch.candidates}
+    confirming = {record.id for record in status.confirmations if not record.ended}
+    waiting = {
+        record.id
+        for record in _with_weights(step)
+        if record.id in confirming or not (record.ended or stopping.given_up(step, record))
+    }
+    return len(merging | waiting)
 
 
-def _with_weights(status: MergeSearchStatus) -> list[Record]:
-    return [record for record in (*status.baselines, *status.candidates) if record.merged]
+def _with_weights(step: Step) -> list[Record]:
+    return [record for record in (*step.status.baselines, *step.status.candidates) if record.merged]

@@ -88,6 +88,11 @@ def sent_back(record: Record, **fields: Any) -> Record:
     return record.model_copy(update={"state": RecordState.WAITING, "attempt": record.attempt + 1, **fields})
 
 
+def unscored(record: Record) -> Record:
+    """A scored record that has to be scored again."""
+    return sent_back(record, scores=(), errors=(), fitness=None, finished_at=None)
+
+
 def given_new_chance(record: Record) -> Record:
     """A failed record as if it had never been tried, but for its attempt number."""
     return sent_back(

@@ -30,6 +30,9 @@ from mergesearch.contract import (
 from mergesearch.files import WORKSPACE_VOLUME, merge_folder
 from mergesearch.lifecycle import records, samples, strategy
 
+OfRecords = MergeRequest | EvaluationRequest
+"""Requests with a hash for each of their candidates; all others have one hash."""
+
 
 def request_of(resource: MergeSearch, status: MergeSearchStatus, launch: Launch) -> Request:
     """The request of a launch that the status holds."""
@@ -120,15 +123,10 @@ def compare(resource: MergeSearch, status: MergeSearchStatus, _launch: Launch | 
             for record in status.confirmations
             if record.state is RecordState.SCORED and (record.kind is RecordKind.SEARCH) == search
         ]
+        if not chosen:
+            return ()
         whole = evaluation_of(resource, status, "unseen", tuple(chosen))
-        return (
-            tuple(
-                CompareCandidate(id=candidate.id, evaluation_hash=whole.hash_of(candidate))
-                for candidate in whole.candidates
-            )
-            if chosen
-            else ()
-        )
+        return tuple(CompareCandidate(id=one.id, evaluation_hash=whole.hash_of(one)) for one in whole.candidates)
 
     return CompareRequest(
         version=CONTRACT_VERSION,

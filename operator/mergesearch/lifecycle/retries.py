@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from mergesearch.api.status import MAX_MESSAGE, Launch, Record, RecordState, Stage
-from mergesearch.contract import Failure
+from mergesearch.contract import Exit, Failure
+from mergesearch.errors import ExitCode
 from mergesearch.lifecycle import records
 from mergesearch.lifecycle.step import Step, clip
 from mergesearch.reasons import Reason
@@ -11,7 +12,13 @@ from mergesearch.reasons import Reason
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=5)
 MAX_DISRUPTIONS = 10
-"""Times that the platform may end a record's process before the search stalls."""
+"""Times that a record may be sent back without a fault of its own before the search stalls."""
+REASONS_OF_CODES = {
+    int(ExitCode.NO_SPACE): Reason.NO_SPACE,
+    int(ExitCode.INTERRUPTED): Reason.INTERRUPTED,
+    int(ExitCode.TRANSIENT): Reason.UNEXPECTED,
+}
+"""What an exit code says where its process could not say more."""
 
 
 def settle(step: Step, launch: Launch, record: Record, failure: Failure) -> Step:
@@ -30,12 +37,14 @@ def settle(step: Step, launch: Launch, record: Record, failure: Failure) -> Step
     return _give_up(step, launch, record, note | {"charged": charged})
 
 
-def disrupted(step: Step, launch: Launch, record: Record, message: str) -> Step:
-    """The platform ended the process: not the candidate's fault, but the pauses grow and there is a cap."""
+def excuse(step: Step, launch: Launch, record: Record, reason: Reason, message: str) -> Step:
+    """Not the candidate's fault: the platform ended its process, or its weights were lost. Nothing is charged, but the
+    pauses grow and there is a cap.
+    """
     times = record.disruptions + 1
-    note = {"reason": Reason.DISRUPTED, "message": clip(message, MAX_MESSAGE), "disruptions": times}
+    note = {"reason": reason, "message": clip(message, MAX_MESSAGE), "disruptions": times}
     if times > MAX_DISRUPTIONS:
-        words = f"{record.id}: the platform has ended its process {times} times; last: {message}"
+        words = f"{record.id}: sent back {times} times without a fault of its own; last: {reason}: {message}"
         step = step.stall(Reason.DISRUPTED_TOO_OFTEN, words)
     again = records.sent_back(record, not_before=step.now + pause(times), **note)
     return records.put(step, launch.split, again)
@@ -44,6 +53,11 @@ def disrupted(step: Step, launch: Launch, record: Record, message: str) -> Step:
 def pause(times: int) -> timedelta:
     """How long to wait after so many failures: doubling, up to a cap."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(times - 1, 20)))
+
+
+def reason_of(end: Exit) -> Reason:
+    """Why a process ended, as it said itself or as its exit code says."""
+    return end.reason or REASONS_OF_CODES.get(end.code, Reason.PROCESS_DIED)
 
 
 def _give_up(step: Step, launch: Launch, record: Record, note: dict[str, object]) -> Step:

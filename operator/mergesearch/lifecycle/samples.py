@@ -24,7 +24,7 @@ def tasks_of(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> 
     ]
     if split == "unseen":
         tasks += [
-            _task(task, tuple(_whole(leaf) for leaf in known.leaves))
+            _task(task, tuple(_whole(leaf) for leaf in known.leaves if leaf.total > 0))
             for task, known in zip(spec.held_out.tasks, facts[held_in:], strict=True)
         ]
     return tuple(tasks)
@@ -32,29 +32,37 @@ def tasks_of(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> 
 
 def problems(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> Iterator[str]:
     """Sentences about tasks that cannot be split as the spec wants."""
-    for index, (task, known) in enumerate(zip(spec.objective.tasks, facts, strict=False)):
-        field = f"spec.objective.tasks[{index}]"
-        total = sum(leaf.total for leaf in known.leaves)
-        if task.samples is not None:
-            if len(known.leaves) > 1:
-                yield f"{field}.samples: {task.name} is a group of {len(known.leaves)} tasks; ranges need a single task"
-            elif max(task.samples.search.stop, task.samples.unseen.stop) > total:
-                stop = max(task.samples.search.stop, task.samples.unseen.stop)
-                yield f"{field}.samples: stop is {stop}, but {task.name} has {total} documents"
-        elif total < 2:
-            yield f"{field}: {task.name} has {total} document; at least 2 are needed, one to search and one unseen"
-        elif task.search_samples is not None and task.search_samples >= total:
-            yield (
-                f"{field}.searchSamples: {task.search_samples} of the {total} documents of {task.name} "
-                f"leave none unseen; at most {total - 1}"
-            )
+    held_in = len(spec.objective.tasks)
+    for index, (task, known) in enumerate(zip(spec.objective.tasks, facts[:held_in], strict=True)):
+        yield from _problems_of(f"spec.objective.tasks[{index}]", task, known)
+    for index, (held_out, known) in enumerate(zip(spec.held_out.tasks, facts[held_in:], strict=True)):
+        if not any(leaf.total for leaf in known.leaves):
+            yield f"spec.heldOut.tasks[{index}]: {held_out.name} has no documents"
+
+
+def _problems_of(field: str, task: ObjectiveTask, known: TaskStatus) -> Iterator[str]:
+    total = sum(leaf.total for leaf in known.leaves)
+    if task.samples is not None:
+        stop = max(task.samples.search.stop, task.samples.unseen.stop)
+        if len(known.leaves) > 1:
+            yield f"{field}.samples: {task.name} is a group of {len(known.leaves)} tasks; ranges need a single task"
+        elif stop > total:
+            yield f"{field}.samples: stop is {stop}, but {task.name} has {total} documents"
+    elif total < 2:
+        documents = "1 document" if total else "no documents"
+        yield f"{field}: {task.name} has {documents}; at least 2 are needed, one to search and one unseen"
+    elif task.search_samples is not None and task.search_samples >= total:
+        yield (
+            f"{field}.searchSamples: {task.search_samples} of the {total} documents of {task.name} "
+            f"leave none unseen; at most {total - 1}"
+        )
 
 
 def unseen_counts(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> list[int]:
     """Number of unseen samples of each held-in task."""
     return [
         sum(selection.stop - selection.start for selection in _selections(task, known, spec.search.seed, unseen=True))
-        for task, known in zip(spec.objective.tasks, facts, strict=False)
+        for task, known in zip(spec.objective.tasks, facts[: len(spec.objective.tasks)], strict=True)
     ]
 
 

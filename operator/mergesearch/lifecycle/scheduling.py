@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from mergesearch.api.status import Launch, MergeSearchStatus, Record, RecordKind, RecordState, Stage
 from mergesearch.contract import Split
-from mergesearch.lifecycle import confirmation, pruning, records, stopping
+from mergesearch.lifecycle import completion, confirmation, launches, pruning, records, stopping
 from mergesearch.lifecycle.step import Step
 
 Waiting = tuple[Split, Record]
@@ -25,25 +25,26 @@ def start(step: Step) -> Step:
         return step
     step = _evaluations(_merges(_evaluations(step)))
     if confirmation.comparable(step):
-        step = _once(step, Stage.CLEANUP) if confirmation.decided(step) else _once(step, Stage.COMPARE)
+        step = _once(step, Stage.CLEANUP if confirmation.decided(step) else Stage.COMPARE)
     return step
 
 
 def _once(step: Step, stage: Stage) -> Step:
     """One launch of a stage that has no records, if there is none yet."""
-    if any(launch.stage is stage for launch in step.status.launches):
+    pause = step.status.stages_not_before
+    if any(launch.stage is stage for launch in step.status.launches) or (pause is not None and pause > step.now):
         return step
     prunes: tuple[str, ...] = ()
     if stage is Stage.CLEANUP:
         prunes = pruning.removable(step)
-        if not prunes or confirmation.cleanup_given_up(step.status):
+        if not prunes or completion.cleanup_given_up(step.status):
             return step
     return _add(step, stage, "search", (), prunes)
 
 
 def _merges(step: Step) -> Step:
     while True:
-        room = step.spec.storage.max_pending - pruning.pending(step.status)
+        room = step.spec.storage.max_pending - pruning.pending(step)
         size = min(step.spec.merger.batch, room)
         queue = [(split, r) for split, r in _queue(step) if not records.weights_ready(step.status, r)]
         batch = _batch(step, queue, size)
@@ -74,7 +75,7 @@ def _full_enough(step: Step, batch: Sequence[Waiting]) -> bool:
     split = batch[0][0]
     coming = [launch for launch in step.status.launches if launch.stage is Stage.MERGE and launch.split == split]
     mergeable = [r for s, r in _queue(step) if s == split and not records.weights_ready(step.status, r)]
-    room = step.spec.storage.max_pending > pruning.pending(step.status)
+    room = step.spec.storage.max_pending > pruning.pending(step)
     return not coming and not (mergeable and room)
 
 
@@ -84,7 +85,8 @@ def _batch(step: Step, queue: Sequence[Waiting], size: int) -> list[Waiting]:
         return []
     split = queue[0][0]
     batch = [(other, record) for other, record in queue if other == split][:size]
-    while batch and not stopping.affordable(step, len(batch)):
+    reserve = 0 if split == "unseen" else stopping.reserve(step)
+    while batch and not stopping.affordable(step, len(batch) + reserve):
         batch.pop()
     return batch
 
@@ -92,14 +94,15 @@ def _batch(step: Step, queue: Sequence[Waiting], size: int) -> list[Waiting]:
 def _queue(step: Step) -> list[Waiting]:
     """All records that may start now, in order of precedence."""
     status = step.status
-    busy = records.live(status)
+    busy, going = records.live(status), launches.being_pruned(step)
     waiting = [
         (split, record)
         for split, record in _everything(status)
         if record.state in STARTABLE
         and (split, record.id) not in busy
+        and not (record.id in going and records.needs_merge(record))
         and records.is_due(record, step.now)
-        and not (record.kind is RecordKind.SEARCH and split == "search" and status.closed is not None)
+        and (split == "unseen" or not stopping.given_up(step, record))
     ]
     return sorted(waiting, key=lambda pair: pair[1].kind is RecordKind.GREEDY)
 

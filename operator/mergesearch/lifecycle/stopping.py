@@ -1,12 +1,15 @@
-"""When no more candidates are asked for, and when the search opens again; pure."""
+"""When no more candidates are asked for, what the budgets still allow, and what is given up; pure."""
 
 from collections.abc import Callable
 
 from mergesearch.api.base import number_of, seconds_of
-from mergesearch.api.status import Decision
+from mergesearch.api.status import Decision, MergeSearchStatus, Record, RecordKind, RecordState
 from mergesearch.lifecycle import accounting, baselines, clock, records, strategy
 from mergesearch.lifecycle.step import Step
 from mergesearch.reasons import Reason
+
+SPENT = (Reason.DURATION_SPENT, Reason.GPU_HOURS_SPENT)
+"""Reasons for closing after which not even a greedy soup is scored any more."""
 
 
 def close(step: Step) -> Step:
@@ -16,31 +19,27 @@ def close(step: Step) -> Step:
     return step
 
 
-def reopen(step: Step) -> Step:
-    """A larger budget, or a goal that the confirmation did not reach, opens a closed search again."""
-    status = step.status
-    edited = step.resource.metadata.generation != status.observed_generation
-    refuted = status.closed is not None and status.closed.reason is Reason.GOAL_REACHED and status.confirmed is not None
-    if status.closed is None or status.failed is not None or not (edited or refuted) or decision(step) is not None:
-        return step
-    return step.change(closed=None, completion_time=None)
-
-
 def decision(step: Step) -> Decision | None:
     """Why no more candidates are asked for, if so."""
     return next((found for fact in FACTS if (found := fact(step)) is not None), None)
 
 
 def the_goal_is_reached(step: Step) -> Decision | None:
-    """The best candidate has reached the goal, and its confirmation, if there is one, has not refuted it."""
+    """The best candidate has reached the goal and its confirmation is to come; or some candidate has reached it, on the
+    unseen samples as well.
+    """
     goal = step.spec.objective.goal
-    best = next(iter(records.best_first(step.status.candidates)), None)
-    if goal is None or best is None or best.fitness is None or best.fitness < number_of(goal):
+    if goal is None:
         return None
-    again = records.find(step.status, "unseen", best.id)
-    if again is not None and again.fitness is not None and again.fitness < number_of(goal):
+    wanted = number_of(goal)
+    best_first = records.best_first(step.status.candidates)
+    reached = [record for record, fitness in records.scored(best_first) if fitness >= wanted]
+    confirmed = {record.id: fitness for record, fitness in records.scored(step.status.confirmations)}
+    proven = [record for record in reached if confirmed.get(record.id, -1.0) >= wanted]
+    found = proven or [record for record in reached[:1] if record.id not in confirmed]
+    if not found:
         return None
-    return Decision(reason=Reason.GOAL_REACHED, message=f"{best.id} has {best.fitness:.4f}, the goal is {goal}")
+    return Decision(reason=Reason.GOAL_REACHED, message=f"{found[0].id} has {found[0].fitness:.4f}, the goal is {goal}")
 
 
 def the_evaluations_are_spent(step: Step) -> Decision | None:
@@ -66,8 +65,7 @@ def nothing_has_improved(step: Step) -> Decision | None:
 def the_time_is_spent(step: Step) -> Decision | None:
     """The active time has reached its limit. The confirmation still runs."""
     limit = step.spec.search.max_duration
-    active = clock.active_seconds(step)
-    if limit is None or active < seconds_of(limit):
+    if limit is None or clock.active_seconds(step) < seconds_of(limit):
         return None
     return Decision(reason=Reason.DURATION_SPENT, message=f"search.maxDuration is {limit}")
 
@@ -92,18 +90,60 @@ FACTS: tuple[Callable[[Step], Decision | None], ...] = (
 )
 
 
-def affordable(step: Step, evaluations: int) -> bool:
+def affordable(step: Step, evaluations: int, *, in_flight: bool = True) -> bool:
     """Whether what ran, what is in flight and so many further candidates stay within the GPU-hours."""
     limit = step.spec.search.max_gpu_hours
     if limit is None:
         return True
-    spent = step.status.cost.gpu_seconds + accounting.in_flight_gpu_seconds(step)
+    spent = step.status.cost.gpu_seconds + (accounting.in_flight_gpu_seconds(step) if in_flight else 0.0)
     coming = accounting.expected_gpu_seconds(step.spec, step.status, evaluations)
     return spent + coming <= 3600 * number_of(limit)
 
 
 def confirmations_to_come(step: Step) -> int:
-    """Records that a confirmation would score now."""
-    confirm = step.spec.search.confirm
-    others = len(step.status.baselines) if confirm.baselines == "All" else len(baselines.CONFIRMED_KINDS)
-    return confirm.finalists + others
+    """Records that a confirmation would have to score if the search closed now, at most."""
+    search, status = step.spec.search, step.status
+    if search.confirm.baselines == "All":
+        others = sum(r.kind not in baselines.BESIDE for r in status.baselines) + ("Greedy" in search.baselines)
+    else:
+        others = len(search.baselines)
+    known = sum(record.ended and record.kind is not RecordKind.SEARCH for record in status.confirmations)
+    return min(search.confirm.finalists, search.max_evaluations) + max(0, others - known)
+
+
+def reserve(step: Step) -> int:
+    """Evaluations of the confirmation that anything else must leave affordable."""
+    if step.status.closed is None or search_runs(step.status):
+        return confirmations_to_come(step)
+    live = records.live(step.status)
+    waiting = sum(not r.ended and ("unseen", r.id) not in live for r in step.status.confirmations)
+    return waiting + (not baselines.greedy_ended(step))
+
+
+def search_runs(status: MergeSearchStatus) -> bool:
+    """Whether a process works on a candidate of the search."""
+    running = (RecordState.MERGING, RecordState.EVALUATING)
+    return any(record.state in running for record in status.candidates)
+
+
+def greedy_over(step: Step) -> bool:
+    """Whether the greedy recipe has come to its end, or to that of the budget."""
+    live = records.live(step.status)
+    runs = any(("search", soup.id) in live for soup in baselines.of_kind(step.status, RecordKind.GREEDY))
+    return baselines.greedy_ended(step) or (not runs and _too_late(step))
+
+
+def given_up(step: Step, record: Record) -> bool:
+    """Whether a baseline or a candidate will not be scored any more, unless the search opens again."""
+    if step.status.closed is None or record.ended:
+        return False
+    return record.kind is RecordKind.SEARCH or (record.kind is RecordKind.GREEDY and _too_late(step))
+
+
+def _too_late(step: Step) -> bool:
+    """Whether a closed search has no budget for greedy soups."""
+    closed = step.status.closed
+    if closed is None:
+        return False
+    spent = closed.reason in SPENT or the_time_is_spent(step) is not None
+    return spent or not affordable(step, 1 + reserve(step), in_flight=False)

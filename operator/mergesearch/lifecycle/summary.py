@@ -2,21 +2,19 @@
 the status.
 """
 
-import numpy as np
-
 from mergesearch.api.status import (
     Best,
     Condition,
     Counts,
     MergeSearchStatus,
     Phase,
-    Record,
     RecordKind,
     RecordState,
 )
-from mergesearch.lifecycle import baselines, records, stages
+from mergesearch.lifecycle import baselines, records, verdict
 from mergesearch.lifecycle.step import Step
 from mergesearch.reasons import Reason
+from mergesearch.search import selection
 
 Fact = tuple[bool, Reason, str]
 
@@ -75,7 +73,7 @@ def best(step: Step) -> Best | None:
     return Best(
         id=ranked[0].id,
         fitness=ranked[0].fitness,
-        weights=stages.rounded_weights(step, ranked[0]),
+        weights=verdict.rounded_weights(step, ranked[0]),
         gain=ranked[0].fitness - max(others) if others else None,
     )
 
@@ -83,17 +81,7 @@ def best(step: Step) -> Best | None:
 def pareto(status: MergeSearchStatus) -> tuple[str, ...]:
     """Baselines and candidates that no other one beats on every held-in task, of equal ones the first."""
     points = [r for r, _ in records.scored((*status.baselines, *status.candidates)) if r.kind is not RecordKind.NOISE]
-    if not points:
-        return ()
-    scores = np.array([record.scores for record in points])
-    front: list[Record] = []
-    for index, point in enumerate(scores):
-        at_least = np.all(scores >= point, axis=1)
-        better = at_least & np.any(scores > point, axis=1)
-        equal_before = at_least[:index] & ~better[:index]
-        if not better.any() and not equal_before.any():
-            front.append(points[index])
-    return tuple(record.id for record in front)
+    return tuple(points[index].id for index in selection.pareto([record.scores for record in points]))
 
 
 def noise(status: MergeSearchStatus) -> float | None:
@@ -112,9 +100,10 @@ def _conditions(step: Step) -> tuple[Condition, ...]:
     resumed = Reason.RESUMED if status.confirmed is not None else Reason.NOT_YET
     draining = Reason.DRAINING if status.launches else Reason.SUSPENDED
     reason_done = closed.reason if done and closed is not None else resumed
+    at_rest = _at_rest(step)
     facts: dict[str, Fact] = {
         "Ready": (done, reason_done, _headline(step)),
-        "Reconciling": (False, Reason.RUNNING, ""),
+        "Reconciling": (at_rest is None, at_rest or Reason.RUNNING, ""),
         "Stalled": (stalled is not None, stalled.reason, stalled.message) if stalled else (False, Reason.RUNNING, ""),
         "Suspended": (spec.suspend, draining if spec.suspend else Reason.RUNNING, ""),
         "Complete": (done, reason_done, closed.message if done and closed is not None else ""),
@@ -125,6 +114,15 @@ def _conditions(step: Step) -> tuple[Condition, ...]:
         facts["Reproducible"] = (False, Reason.REPLAY_DIVERGED, message)
     before = {str(condition.type): condition for condition in status.conditions}
     return tuple(_condition(step, kind, fact, before.get(kind)) for kind, fact in facts.items())
+
+
+def _at_rest(step: Step) -> Reason | None:
+    """Why nothing happens until a person acts, if so."""
+    status = step.status
+    end = status.failed or (status.closed if status.completion_time is not None else None) or status.stalled
+    if end is not None:
+        return end.reason
+    return Reason.SUSPENDED if step.spec.suspend and not status.launches else None
 
 
 def _condition(step: Step, kind: str, fact: Fact, before: Condition | None) -> Condition:

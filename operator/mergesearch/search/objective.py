@@ -14,8 +14,7 @@ def aggregate(scores: Sequence[float], weights: Sequence[float], how: Aggregate)
     """
     if not scores or len(scores) != len(weights):
         raise ValueError(f"{len(scores)} scores for {len(weights)} tasks")
-    if not all(math.isfinite(score) for score in scores):
-        raise ValueError(f"scores are not finite: {list(scores)}")
+    refuse_non_finite(scores)
     if how == "Mean":
         return math.fsum(scores) / len(scores)
     if how == "WeightedMean":
@@ -25,3 +24,9 @@ def aggregate(scores: Sequence[float], weights: Sequence[float], how: Aggregate)
     if min(scores) < 0:
         raise ValueError(f"a geometric mean needs scores of at least 0: {list(scores)}")
     return math.exp(math.fsum(math.log(s) for s in scores) / len(scores)) if min(scores) > 0 else 0.0
+
+
+def refuse_non_finite(scores: Sequence[float]) -> None:
+    """Raises ValueError if a score is not a number."""
+    if not all(math.isfinite(score) for score in scores):
+        raise ValueError(f"scores are not finite: {list(scores)}")

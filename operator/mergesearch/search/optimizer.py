@@ -11,12 +11,14 @@ import importlib.metadata
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import cmaes
 import numpy as np
 
 from mergesearch.search.parametrization import Map
+
+if TYPE_CHECKING:
+    import cmaes
 
 StrategyName = Literal["Softmax", "Box", "Paper", "Random"]
 REDRAWS = 100
@@ -105,16 +107,21 @@ def drifted(strategy: Strategy, told: Sequence[Generation]) -> bool:
     return not np.allclose(np.array(again), recorded, rtol=DRIFT_TOLERANCE, atol=DRIFT_TOLERANCE)
 
 
-def _replay(strategy: Strategy, told: Sequence[Generation]) -> cmaes.CMA:
+def _replay(strategy: Strategy, told: Sequence[Generation]) -> "cmaes.CMA":
+    # It brings half of scipy along, which commands that only read a search need not wait for.
+    import cmaes
+
     bounded = strategy.map == "Box"
-    optimizer = cmaes.CMA(
-        mean=np.array(strategy.mean, dtype=np.float64),
-        sigma=strategy.sigma,
-        bounds=np.tile([0.0, 1.0], (strategy.dimension, 1)) if bounded else None,
-        n_max_resampling=BOX_RESAMPLES * strategy.dimension if bounded else 1,
-        population_size=strategy.population_size,
-        seed=_seed(strategy.seed, "start"),
-    )
+    # With 2 or 3 members the rank-μ update has no weight (c_μ = 0), and two of the bounds in eq. 50-52 are infinite.
+    with np.errstate(divide="ignore"):
+        optimizer = cmaes.CMA(
+            mean=np.array(strategy.mean, dtype=np.float64),
+            sigma=strategy.sigma,
+            bounds=np.tile([0.0, 1.0], (strategy.dimension, 1)) if bounded else None,
+            n_max_resampling=BOX_RESAMPLES * strategy.dimension if bounded else 1,
+            population_size=strategy.population_size,
+            seed=_seed(strategy.seed, "start"),
+        )
     for number, generation in enumerate(told):
         if len(generation) != strategy.population_size:
             raise ValueError(f"generation {number} has {len(generation)} members, not {strategy.population_size}")
@@ -124,7 +131,7 @@ def _replay(strategy: Strategy, told: Sequence[Generation]) -> cmaes.CMA:
     return optimizer
 
 
-def _ask_one(optimizer: cmaes.CMA, strategy: Strategy, generation: int, index: int) -> tuple[float, ...]:
+def _ask_one(optimizer: "cmaes.CMA", strategy: Strategy, generation: int, index: int) -> tuple[float, ...]:
     for redraw in range(REDRAWS):
         optimizer.reseed_rng(_seed(strategy.seed, generation, index, redraw))
         x = np.asarray(optimizer.ask(), dtype=np.float32)

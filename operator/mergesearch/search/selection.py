@@ -5,6 +5,8 @@ Ties always go to the earlier: checkpoints in spec order, candidates in the orde
 
 from collections.abc import Sequence
 
+import numpy as np
+
 
 def ranked(fitness: Sequence[float]) -> list[int]:
     """Indices from the best fitness to the worst."""
@@ -36,9 +38,15 @@ def greedy_next(order: Sequence[int], tried: Sequence[tuple[tuple[int, ...], flo
 
 
 def pareto(scores: Sequence[Sequence[float]]) -> tuple[int, ...]:
-    """Indices of the points that no other point beats: at least as good on every task and better on one."""
-
-    def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-        return all(x >= y for x, y in zip(a, b, strict=True)) and any(x > y for x, y in zip(a, b, strict=True))
-
-    return tuple(i for i, point in enumerate(scores) if not any(dominates(other, point) for other in scores))
+    """Indices of the points that no other point beats, that is, is at least as good on every task and better on one; of
+    equal points the first.
+    """
+    points = np.array(scores, dtype=np.float64)
+    front = []
+    for index, point in enumerate(points):
+        at_least = np.all(points >= point, axis=1)
+        better = at_least & np.any(points > point, axis=1)
+        equal_before = at_least[:index] & ~better[:index]
+        if not better.any() and not equal_before.any():
+            front.append(index)
+    return tuple(front)

@@ -1,0 +1,35 @@
+"""Ending launches: one whose outcome is folded, or many that have become pointless; pure."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from mergesearch.api.status import Launch, RecordState, Stage
+from mergesearch.lifecycle import accounting, records
+from mergesearch.lifecycle.step import Step
+
+RUNNING = (RecordState.MERGING, RecordState.EVALUATING)
+
+
+def drop(step: Step, launch: Launch) -> Step:
+    """The outcome is folded: the launch is over."""
+    return step.change(launches=tuple(other for other in step.status.launches if other.number != launch.number))
+
+
+def abandon(step: Step, stages: Collection[Stage] = tuple(Stage)) -> Step:
+    """End every launch of these stages, whatever it has got to: what it has cost is booked, its records wait again."""
+    for launch in step.status.launches:
+        if launch.stage not in stages:
+            continue
+        child = step.observed.child(launch.number)
+        if child is not None:
+            step = accounting.spend(step, launch, replace(child, ended_at=child.ended_at or step.now))
+        step = drop(step, launch)
+        for record in records.launched(step.status, launch):
+            if record.state in RUNNING:
+                step = records.put(step, launch.split, records.sent_back(record))
+    return step
+
+
+def being_pruned(step: Step) -> set[str]:
+    """Ids whose weights a launch may be removing right now."""
+    return {identity for launch in step.status.launches for identity in launch.prunes}

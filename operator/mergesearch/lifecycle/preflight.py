@@ -1,0 +1,88 @@
+"""What the preflight has found: the checkpoints and tasks that later requests are checked against; pure."""
+
+from mergesearch.api.base import number_of
+from mergesearch.api.status import MAX_MESSAGE, LeafStatus, PreflightStatus, Stage, TaskStatus
+from mergesearch.contract import PreflightCheckpointsReport, PreflightTasksReport
+from mergesearch.lifecycle import launches, samples
+from mergesearch.lifecycle.step import Step, clip
+from mergesearch.reasons import Reason
+from mergesearch.search import power
+
+MAX_WARNINGS = 16
+MAX_VERSIONS = 16
+WITH_RECORDS = (Stage.MERGE, Stage.EVALUATE)
+
+
+def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
+    """The checkpoints can be merged. Where they have changed, what runs on the former ones is ended."""
+    before = step.status.preflight
+    found = tuple(facts.fingerprint for facts in report.checkpoints)
+    changed = [
+        facts.name
+        for facts, old in zip(report.checkpoints, before.fingerprints, strict=False)
+        if facts.fingerprint != old
+    ]
+    warnings = list(report.warnings)
+    if changed:
+        step = launches.abandon(step, WITH_RECORDS)
+        names = ", ".join(changed)
+        warnings.insert(0, f"changed since an earlier preflight, scores so far are of the former content: {names}")
+    return _passed(
+        step,
+        Stage.PREFLIGHT_CHECKPOINTS,
+        fingerprints=found,
+        input_bytes=sum(facts.bytes for facts in report.checkpoints),
+        output_bytes=report.output_bytes,
+        parameters=max(facts.parameters for facts in report.checkpoints),
+        free_bytes=report.free_bytes,
+        warnings=_merged_warnings(before, warnings),
+    )
+
+
+def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
+    """The tasks can be scored, unless they have too few samples, or are not those of earlier scores."""
+    spec, before = step.spec, step.status.preflight
+    found = tuple(
+        TaskStatus(
+            name=task.name,
+            leaves=tuple(LeafStatus(name=f.name, total=f.total, documents=f.documents) for f in task.leaves),
+        )
+        for task in report.tasks
+    )
+    wrong = list(samples.problems(spec, found))
+    if wrong:
+        return step.stall(Reason.TOO_FEW_SAMPLES, "; ".join(wrong))
+    changed = [new.name for new, old in zip(found, before.tasks, strict=False) if new != old]
+    if changed and _something_is_scored(step):
+        return step.stall(
+            Reason.TASKS_CHANGED,
+            f"the documents of {', '.join(changed)} are not those that earlier scores were taken on: "
+            "restore them and set a new spec.retry, or start a new search",
+        )
+    if changed:
+        step = launches.abandon(step, WITH_RECORDS)
+    weights = [number_of(task.weight) for task in spec.objective.tasks]
+    return _passed(
+        step,
+        Stage.PREFLIGHT_TASKS,
+        tasks=found,
+        smallest_gain=round(power.smallest_gain(samples.unseen_counts(spec, found), weights), 4),
+        versions=dict(list(report.versions.items())[:MAX_VERSIONS]),
+        warnings=_merged_warnings(before, list(report.warnings)),
+    )
+
+
+def _something_is_scored(step: Step) -> bool:
+    return any(record.scores for record in (*step.status.baselines, *step.status.candidates))
+
+
+def _passed(step: Step, stage: Stage, **facts: object) -> Step:
+    return step.change(
+        preflight=step.status.preflight.model_copy(update=facts),
+        preflight_due=tuple(other for other in step.status.preflight_due if other is not stage),
+    )
+
+
+def _merged_warnings(before: PreflightStatus, new: list[str]) -> tuple[str, ...]:
+    """New warnings and earlier ones, each once, as many as the status takes."""
+    return tuple(dict.fromkeys([*(clip(warning, MAX_MESSAGE) for warning in new), *before.warnings]))[:MAX_WARNINGS]

@@ -1,0 +1,336 @@
+"""Refuses statuses that cannot exist, and steps that cannot be taken, so that no test rests on one.
+
+Written from what the fields say that they mean, not from the code that fills them.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from mergesearch.api.base import number_of
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import (
+    Launch,
+    MergeSearchStatus,
+    Record,
+    RecordKind,
+    RecordState,
+    Stage,
+    decode_vector,
+)
+from mergesearch.contract import Split
+from mergesearch.lifecycle import records, stopping, strategy
+from mergesearch.lifecycle.step import Observed, Step
+from mergesearch.search import objective
+
+WITHOUT_RECORDS = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS, Stage.COMPARE, Stage.CLEANUP)
+CONDITIONS = ["Ready", "Reconciling", "Stalled", "Suspended", "Complete", "Failed"]
+DURING = {
+    Stage.MERGE: {RecordState.MERGING, RecordState.MERGED, RecordState.WAITING, RecordState.FAILED},
+    Stage.EVALUATE: {RecordState.EVALUATING, RecordState.SCORED, RecordState.WAITING, RecordState.FAILED},
+}
+"""States of a record in a launch of a stage: at work, or reported and waiting for the launch to end."""
+
+
+def check(resource: MergeSearch, status: MergeSearchStatus, largest_budget: int) -> None:
+    """Raises AssertionError with everything that is wrong with a status."""
+    facts = (_lists, _records, _launches, _generations, _prunes, _summary, _ends, _json)
+    wrong = [sentence for fact in facts for sentence in fact(resource, status)]
+    if len(status.candidates) > largest_budget:
+        wrong.append(f"{len(status.candidates)} candidates, never more than {largest_budget} were allowed")
+    assert not wrong, "\n".join(wrong)
+
+
+def everything(status: MergeSearchStatus) -> tuple[Record, ...]:
+    """All records."""
+    return (*status.baselines, *status.candidates, *status.confirmations)
+
+
+def needed_weights(resource: MergeSearch, status: MergeSearchStatus) -> set[str]:
+    """Ids whose weights a process reads or writes now, or will have to read."""
+    live = {identity for launch in status.launches for identity in launch.candidates}
+    confirming = {record.id for record in status.confirmations if not record.ended}
+    scoring = {r.id for r in (*status.baselines, *status.candidates) if not r.ended and status.closed is None}
+    if status.confirmed is not None:
+        return live | confirming | scoring | {status.confirmed.id}
+    finalists = [record.id for record in records.best_first(status.candidates)]
+    return live | confirming | scoring | set(finalists[: resource.spec.search.confirm.finalists])
+
+
+def _lists(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    both = [record.id for record in (*status.baselines, *status.candidates)]
+    for name, ids in (("baselines and candidates", both), ("confirmations", [r.id for r in status.confirmations])):
+        if len(set(ids)) < len(ids):
+            yield f"{name}: ids are not unique: {ids}"
+    if any(record.kind is not RecordKind.SEARCH for record in status.candidates):
+        yield "candidates: a kind that is not Search"
+    if any(record.kind is RecordKind.SEARCH for record in status.baselines):
+        yield "baselines: one of kind Search"
+    origins = {record.id: record for record in (*status.baselines, *status.candidates)}
+    for record in status.confirmations:
+        origin = origins.get(record.id)
+        if origin is None or origin.state is not RecordState.SCORED or origin.kind is not record.kind:
+            yield f"confirmation {record.id}: of nothing that is scored"
+
+
+def _records(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    held_in = len(resource.spec.objective.tasks)
+    for split, record in placed(status):
+        wanted = held_in + (len(resource.spec.held_out.tasks) if split == "unseen" else 0)
+        yield from (f"{split} {record.id}: {sentence}" for sentence in _record(resource, status, record, wanted))
+
+
+def placed(status: MergeSearchStatus) -> Iterator[tuple[Split, Record]]:
+    """All records with their splits."""
+    for record in (*status.baselines, *status.candidates):
+        yield ("again" if record.kind is RecordKind.NOISE else "search"), record
+    for record in status.confirmations:
+        yield "unseen", record
+
+
+def _record(resource: MergeSearch, status: MergeSearchStatus, record: Record, scores: int) -> Iterator[str]:
+    scored = record.state is RecordState.SCORED
+    if scored != bool(record.scores) or scored != (record.fitness is not None):
+        yield f"{record.state} with scores {record.scores} and fitness {record.fitness}"
+    if scored:
+        yield from _scores(resource, record, scores)
+    if (record.finished_at is not None) != record.ended:
+        yield f"{record.state}, finished at {record.finished_at}"
+    if record.state is RecordState.FAILED and record.reason is None:
+        yield "failed for no reason"
+    if record.state is not RecordState.WAITING and record.started_at is None:
+        yield f"{record.state}, but never started"
+    if record.merged and record.merge_hash is None:
+        yield "merged without a hash"
+    if record.state in (RecordState.MERGED, RecordState.EVALUATING) and not records.weights_ready(status, record):
+        yield f"{record.state} without weights"
+    if record.attempt < 1 or record.charged < 0 or record.disruptions < 0:
+        yield f"attempt {record.attempt}, charged {record.charged}, disruptions {record.disruptions}"
+
+
+def _scores(resource: MergeSearch, record: Record, wanted: int) -> Iterator[str]:
+    if len(record.scores) != wanted or len(record.errors) != wanted:
+        yield f"{len(record.scores)} scores and {len(record.errors)} errors for {wanted} tasks"
+    objectives = resource.spec.objective
+    weights = [number_of(task.weight) for task in objectives.tasks]
+    if not all(map(math.isfinite, record.scores)):
+        yield f"scores {record.scores}"
+    elif record.fitness != objective.aggregate(record.scores[: len(weights)], weights, objectives.aggregate):
+        yield f"fitness {record.fitness} of {record.scores}"
+
+
+def _launches(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    numbers = [launch.number for launch in status.launches]
+    if numbers != sorted(set(numbers)) or any(number >= status.next_launch for number in numbers):
+        yield f"launches {numbers}, the next is {status.next_launch}"
+    for launch in status.launches:
+        if (launch.stage in WITHOUT_RECORDS) == bool(launch.candidates):
+            yield f"launch {launch.number} of {launch.stage} has candidates {launch.candidates}"
+    for stage in WITHOUT_RECORDS:
+        if sum(launch.stage is stage for launch in status.launches) > 1:
+            yield f"{stage} runs twice"
+    yield from _at_work(status)
+
+
+def _at_work(status: MergeSearchStatus) -> Iterator[str]:
+    at_work: dict[tuple[str, str], Launch] = {}
+    for launch in status.launches:
+        for identity in launch.candidates:
+            other = at_work.setdefault((launch.split, identity), launch)
+            if other is not launch:
+                yield f"{launch.split} {identity} is in launches {other.number} and {launch.number}"
+    known = {(split, record.id): record for split, record in placed(status)}
+    for (split, identity), launch in at_work.items():
+        record = known.pop((launch.split, identity), None)
+        if record is None:
+            yield f"launch {launch.number} is of {split} {identity}, which is not there"
+        elif record.state not in DURING[launch.stage]:
+            yield f"{split} {identity} is {record.state} in a launch of {launch.stage}"
+    for (split, identity), record in known.items():
+        if record.state in (RecordState.MERGING, RecordState.EVALUATING):
+            yield f"{split} {identity} is {record.state} in no launch"
+
+
+def _generations(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    algorithm = status.algorithm
+    if (algorithm is None) != (not status.candidates):
+        yield f"{len(status.candidates)} candidates of the algorithm {algorithm}"
+    if algorithm is None:
+        return
+    numbers = [record.generation or 0 for record in status.candidates]
+    if numbers != sorted(numbers) or set(numbers) != set(range(numbers[-1] + 1)):
+        yield f"generations {numbers}"
+    sizes = [numbers.count(number) for number in range(numbers[-1] + 1)]
+    if any(size != algorithm.population_size for size in sizes[:-1]) or sizes[-1] > algorithm.population_size:
+        yield f"generations of {sizes}, the population is {algorithm.population_size}"
+    if not all(record.ended for record in status.candidates if record.generation != numbers[-1]):
+        yield "a generation was asked for before the last had ended"
+    for record in status.candidates:
+        x = decode_vector(record.x or "")
+        if len(x) != len(resource.spec.checkpoints) or not all(map(math.isfinite, x)):
+            yield f"{record.id}: a vector {x}"
+        elif not math.isclose(math.fsum(strategy.weights(resource.spec, record)), 1.0, abs_tol=1e-9):
+            yield f"{record.id}: weights that do not sum to 1"
+
+
+def _prunes(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    # What is to be scored again may still be removed from an earlier time, but must not be begun.
+    live = {identity for launch in status.launches for identity in launch.candidates}
+    winner = {status.confirmed.id} if status.confirmed is not None else set()
+    for launch in status.launches:
+        if wrong := sorted(set(launch.prunes) & (live | winner)):
+            yield f"launch {launch.number} removes {wrong}, which are in use"
+
+
+def _summary(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    if not status.conditions:
+        return
+    states = [record.state for record in status.candidates]
+    counts = status.counts
+    parts = (counts.waiting, counts.merging, counts.evaluating, counts.scored, counts.failed)
+    if counts.total != len(states) or sum(parts) != counts.total:
+        yield f"counts {counts} of {len(states)} candidates"
+    if counts.scored != states.count(RecordState.SCORED) or counts.failed != states.count(RecordState.FAILED):
+        yield f"counts {counts} of {states}"
+    kinds = [str(condition.type) for condition in status.conditions]
+    if [kind for kind in kinds if kind != "Reproducible"] != CONDITIONS or len(set(kinds)) < len(kinds):
+        yield f"conditions {kinds}"
+    holds = {str(condition.type): condition.status == "True" for condition in status.conditions}
+    done = status.completion_time is not None and status.failed is None
+    facts = {
+        "Ready": done,
+        "Complete": done,
+        "Failed": status.failed is not None,
+        "Stalled": status.stalled is not None,
+        "Suspended": resource.spec.suspend,
+    }
+    for kind, fact in facts.items():
+        if holds[kind] != fact:
+            yield f"condition {kind} is {holds[kind]}"
+    if any(condition.observed_generation != status.observed_generation for condition in status.conditions):
+        yield "conditions of another generation"
+    fitnesses = [record.fitness for record in status.candidates if record.fitness is not None]
+    if (status.best.fitness if status.best else None) != max(fitnesses, default=None):
+        yield f"best {status.best} of {fitnesses}"
+    scored = {r.id for r in (*status.baselines, *status.candidates) if r.state is RecordState.SCORED}
+    if not set(status.pareto) <= scored or bool(status.pareto) != bool(scored - {"noise"}):
+        yield f"pareto {status.pareto}"
+
+
+def _ends(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    over = status.completion_time is not None
+    if over and status.launches:
+        yield f"over, but {len(status.launches)} children ought to exist"
+    if status.failed is not None and not over:
+        yield "failed, but not over"
+    if over and status.failed is None:
+        yield from _complete(status)
+    winner = status.confirmed.id if status.confirmed is not None else ""
+    if winner and winner not in {r.id for r in status.confirmations if r.kind is RecordKind.SEARCH}:
+        yield f"confirmed {winner}, which is no finalist"
+    if bool(winner) != (status.rounds > 0):
+        yield f"{status.rounds} confirmations, confirmed {winner}"
+    begun = any(launch.stage in DURING for launch in status.launches)
+    # What ran when a person asked for another preflight may go on.
+    if status.preflight_due and begun and not status.retry:
+        yield "work has begun before the preflight has passed"
+    if status.retry not in ("", resource.spec.retry):
+        yield f"retry {status.retry}, the spec has {resource.spec.retry}"
+
+
+def _complete(status: MergeSearchStatus) -> Iterator[str]:
+    if status.closed is None or status.confirmed is None or status.stalled is not None:
+        yield f"complete: closed {status.closed}, confirmed {status.confirmed}, stalled {status.stalled}"
+    elif not any(record.merged for record in status.candidates if record.id == status.confirmed.id):
+        yield f"complete, but the weights of {status.confirmed.id} are not there"
+
+
+def _json(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    text = status.model_dump_json(by_alias=True, exclude_none=True)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    json.loads(text, parse_constant=refuse)
+    if MergeSearchStatus.model_validate_json(text) != status:
+        yield "reads back as another status"
+
+
+# --- Steps ---
+
+
+def check_step(
+    resource: MergeSearch, before: MergeSearchStatus, after: MergeSearchStatus, observed: Observed, now: datetime
+) -> None:
+    """Raises AssertionError with everything that is wrong with a step between two statuses."""
+    wrong = [*_kept(before, after), *_started(resource, before, after, observed, now)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _kept(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[str]:
+    for name in ("baselines", "candidates", "confirmations"):
+        old: Sequence[Record] = getattr(before, name)
+        new: Sequence[Record] = getattr(after, name)
+        if [record.id for record in new[: len(old)]] != [record.id for record in old]:
+            yield f"{name}: records went or changed places"
+            continue
+        last = max((record.generation or 0 for record in before.candidates), default=0)
+        for was, now in zip(old, new, strict=False):
+            yield from (f"{name} {was.id}: {sentence}" for sentence in _moved(was, now))
+            told = name == "candidates" and (was.generation or 0) < last
+            if told and (was.state, was.fitness, was.scores) != (now.state, now.fitness, now.scores):
+                yield f"{name} {was.id}: was told as {was.state} {was.fitness}, is {now.state} {now.fitness}"
+    if after.next_launch < before.next_launch:
+        yield "launch numbers go back"
+    fresh = {launch.number for launch in after.launches} - {launch.number for launch in before.launches}
+    if any(number < before.next_launch for number in fresh):
+        yield f"launches {sorted(fresh)} are not new"
+    if before.failed is not None and after is not before:
+        yield "a failed search has changed"
+
+
+def _moved(was: Record, now: Record) -> Iterator[str]:
+    if (was.x, was.members, was.kind, was.generation) != (now.x, now.members, now.kind, now.generation):
+        yield "is another candidate now"
+    if now.attempt < was.attempt:
+        yield "its attempts go back"
+    if now.state is RecordState.WAITING and was.state is not RecordState.WAITING and now.attempt == was.attempt:
+        yield f"waits again after {was.state}, in the same attempt"
+
+
+def _started(
+    resource: MergeSearch, before: MergeSearchStatus, after: MergeSearchStatus, observed: Observed, now: datetime
+) -> Iterator[str]:
+    known = {launch.number for launch in before.launches}
+    fresh = [launch for launch in after.launches if launch.number not in known]
+    if not fresh:
+        return
+    spec = resource.spec
+    if spec.suspend or after.stalled is not None or after.completion_time is not None:
+        yield f"launches {[launch.number for launch in fresh]} start in a search that rests"
+    sizes = {Stage.MERGE: spec.merger.batch, Stage.EVALUATE: spec.evaluator.batch}
+    needed = needed_weights(resource, after)
+    for launch in fresh:
+        if wrong := sorted(set(launch.prunes) & needed):
+            yield f"launch {launch.number} removes {wrong}, which are needed"
+        if len(launch.candidates) > sizes.get(launch.stage, 0):
+            yield f"launch {launch.number} of {launch.stage} has {len(launch.candidates)} candidates"
+    evaluating = sum(launch.stage is Stage.EVALUATE for launch in after.launches)
+    if any(launch.stage is Stage.EVALUATE for launch in fresh) and evaluating > spec.search.parallelism:
+        yield f"{evaluating} evaluators, the parallelism is {spec.search.parallelism}"
+    if any(launch.stage is Stage.MERGE for launch in fresh):
+        yield from _pending(resource, after)
+    if any(launch.stage in sizes for launch in fresh):
+        step = Step(resource=resource, status=after, observed=observed, now=now)
+        if not stopping.affordable(step, 0):
+            yield "what is in flight would pass the GPU-hours"
+
+
+def _pending(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    merging = {i for launch in status.launches if launch.stage is Stage.MERGE for i in launch.candidates}
+    merged = {r.id for r in everything(status) if not r.ended and records.source(status, r).merged}
+    if status.closed is not None:
+        merged -= {r.id for r in (*status.baselines, *status.candidates) if not r.ended}
+    if len(merged | merging) > resource.spec.storage.max_pending:
+        yield f"{len(merged | merging)} merges pending, at most {resource.spec.storage.max_pending} are allowed"

@@ -1,0 +1,382 @@
+"""Everything that can happen to a search, in any order: whatever it is, no candidate is lost, scored twice or invented,
+and once nothing goes wrong any more the search ends as if nothing ever had.
+
+`MERGESEARCH_EXAMPLES=2000 pytest --hypothesis-profile explore` looks further than every run of the tests does.
+"""
+
+import math
+import os
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import MergeSearchStatus, Phase, Record, RecordState, decode_vector
+from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport, Report, TaskScore
+from mergesearch.lifecycle import strategy
+from mergesearch.lifecycle.advance import next_due
+from mergesearch.lifecycle.step import ChildState, Observed
+from mergesearch.reasons import Reason
+from mergesearch.search import optimizer
+from unit.lifecycle import consistency
+from unit.lifecycle.world import Bench, End, Process, resource
+
+EXAMPLES = int(os.environ.get("MERGESEARCH_EXAMPLES", "60"))
+REASONS = {64: Reason.TASK_UNKNOWN, 65: Reason.NON_FINITE_WEIGHTS, 66: Reason.NO_SPACE}
+FAILURES = {
+    "non-finite": Failure(reason=Reason.NON_FINITE_WEIGHTS, message="NaN in model.norm"),
+    "engine failed": Failure(reason=Reason.ENGINE_FAILED, message="CUDA error", transient=True),
+    "samples lost": Failure(reason=Reason.SAMPLES_LOST, message="a file is gone", transient=True),
+    "checkpoint changed": Failure(reason=Reason.CHECKPOINT_CHANGED, message="m-0 has changed"),
+}
+BASELINES = (
+    ("Checkpoints", "Uniform", "MergeBest"),
+    ("Checkpoints", "Uniform", "MergeBest", "Greedy"),
+    ("Checkpoints", "Greedy"),
+    ("Uniform",),
+    (),
+)
+ALGORITHMS: tuple[dict[str, Any], ...] = (
+    {"cmaes": {"populationSize": 3}},
+    {"cmaes": {"populationSize": 4, "parametrization": "Box"}},
+    {"random": {"populationSize": 2}},
+    {"preset": "Paper"},
+)
+
+NUMBERS = {
+    "nan": (math.nan, 0),
+    "infinite": (math.inf, 0),
+    "minus infinity": (-math.inf, -1),
+    "nan at last": (math.nan, -1),
+}
+
+SPOILT = (*NUMBERS, "fewer", "other order")
+FATES = [
+    *(f"exit {code}{said}" for code in (0, 64, 65, 66, 75, 137, 143) for said in ("", " said")),
+    *SPOILT,
+    *FAILURES,
+    *("reports", "vanishes", "disrupted", "answers another request", "starts only"),
+]
+fates = st.one_of(st.just("well"), st.just("well"), st.sampled_from(FATES))
+pick = st.integers(0, 10**6)
+"""Chooses among things whose number is not known before."""
+searches = st.fixed_dictionaries(
+    {
+        "checkpoints": st.integers(2, 3),
+        "storage": st.fixed_dictionaries({"keepBest": st.integers(1, 2), "maxPending": st.integers(1, 4)}),
+        "merger": st.fixed_dictionaries({"batch": st.integers(1, 3), "retries": st.integers(0, 2)}),
+        "evaluator": st.fixed_dictionaries({"batch": st.integers(1, 3), "retries": st.integers(0, 2)}),
+        "search": st.fixed_dictionaries(
+            {
+                "maxEvaluations": st.integers(1, 10),
+                "parallelism": st.integers(1, 3),
+                "baselines": st.sampled_from(BASELINES),
+                "algorithm": st.sampled_from(ALGORITHMS),
+                "confirm": st.fixed_dictionaries(
+                    {"finalists": st.integers(1, 3), "baselines": st.sampled_from(["Best", "All"])}
+                ),
+            }
+        ),
+    }
+)
+limits = st.sampled_from(["nothing", "goal", "patience", "maxDuration", "maxGpuHours"])
+
+
+def history(status: MergeSearchStatus) -> list[tuple[object, ...]]:
+    """All that was scored on the search samples, in order."""
+
+    def facts(record: Record) -> tuple[object, ...]:
+        return record.id, record.generation, record.x, record.members, record.state, record.scores, record.fitness
+
+    return [facts(record) for record in (*status.baselines, *status.candidates)]
+
+
+class Machine(RuleBasedStateMachine):
+    """A bench to which things happen."""
+
+    bench: Bench
+    before: MergeSearchStatus
+
+    @initialize(parts=searches, limit=limits)
+    def begin(self, parts: dict[str, Any], limit: str) -> None:
+        objective: dict[str, Any] = {"goal": "0.85"} if limit == "goal" else {}
+        budgets: dict[str, dict[str, Any]] = {
+            "patience": {"patience": 1},
+            "maxDuration": {"maxDuration": "5m"},
+            "maxGpuHours": {"maxGpuHours": "0.05"},
+        }
+        gpus = {"resources": {"limits": {"example.com/gpu": "1"}}} if limit == "maxGpuHours" else {}
+        self.limit = limit
+        self.bench = Bench(
+            resource(
+                parts["checkpoints"],
+                storage=parts["storage"],
+                objective=objective,
+                search=parts["search"] | budgets.get(limit, {}),
+                merger=parts["merger"],
+                evaluator=parts["evaluator"] | gpus,
+            )
+        )
+        self.first = self.bench.resource
+        note(f"{parts} {limit}")
+
+    # --- The shell ---
+
+    @rule(order=st.randoms(use_true_random=False), hidden=st.none() | pick)
+    def step(self, order: Any, hidden: int | None) -> None:
+        """Children are seen in any order, and perhaps not all."""
+        self._decide(order, hidden)
+        self.bench.act()
+
+    @rule(order=st.randoms(use_true_random=False))
+    def die_before_writing(self, order: Any) -> None:
+        """The status is lost; nothing was done yet."""
+        before = self.bench.status
+        self._decide(order, None)
+        self.bench.status = before
+
+    @rule(order=st.randoms(use_true_random=False))
+    def die_after_writing(self, order: Any) -> None:
+        """The status stands, and no child was made or ended."""
+        self._decide(order, None)
+        wanted = {launch.number for launch in self.bench.status.launches}
+        processes = self.bench.processes
+        self.bench.processes = {number: process for number, process in processes.items() if number in wanted}
+
+    @rule(seconds=st.integers(1, 900))
+    def die_and_come_back_later(self, seconds: int) -> None:
+        """On one machine the children go with their shell."""
+        self.bench.blind_since = self.bench.now
+        self.bench.now += timedelta(seconds=seconds)
+        self.bench.processes.clear()
+
+    def _decide(self, order: Any, hidden: int | None) -> None:
+        observed = self.bench.observe()
+        seen = list(observed.children)
+        order.shuffle(seen)
+        if hidden is not None and seen:
+            del seen[hidden % len(seen)]
+        self.bench.status = self.bench.decide(Observed(children=tuple(seen), blind_since=observed.blind_since))
+        self._look()
+
+    @rule(seconds=st.integers(1, 600))
+    def time_passes(self, seconds: int) -> None:
+        self.bench.now += timedelta(seconds=seconds)
+
+    # --- The children ---
+
+    def _processes(self, *states: ChildState) -> list[Process]:
+        return [process for process in self.bench.processes.values() if process.state in states]
+
+    def _running(self, choice: int) -> Process:
+        some = self._processes(ChildState.PENDING, ChildState.RUNNING)
+        return self._start(some[choice % len(some)])
+
+    def _start(self, process: Process) -> Process:
+        if process.state is ChildState.PENDING:
+            process.start(self.bench.world, self.bench.now)
+            self.bench.now += timedelta(seconds=1)
+        return process
+
+    def _alive(self) -> bool:
+        return bool(self._processes(ChildState.PENDING, ChildState.RUNNING))
+
+    @precondition(_alive)
+    @rule(choice=pick, fate=fates)
+    def something_happens_to_a_child(self, choice: int, fate: str) -> None:
+        self._meet(self._running(choice), fate)
+
+    @rule(some=st.lists(fates, min_size=1, max_size=6), days=st.integers(1, 8))
+    def days_go_by(self, some: list[str], days: int) -> None:
+        """So that searches get far: every child meets its fate, and the shell steps after each day."""
+        for day in range(days):
+            self.bench.step()
+            for place, process in enumerate(self._processes(ChildState.PENDING, ChildState.RUNNING)):
+                self._meet(self._start(process), some[(day + place) % len(some)])
+            due = next_due(self.bench.status, self.bench.now)
+            self.bench.now = due or self.bench.now
+        self._look()
+
+    def _meet(self, process: Process, fate: str) -> None:
+        bench = self.bench
+        if fate.startswith("exit"):
+            _, code, *said = fate.split()
+            process.publish(len(said))
+            how = Exit(code=int(code), reason=REASONS.get(int(code)), message="something broke") if said else None
+            process.end(how or Exit(code=int(code)), bench.now)
+        elif fate in SPOILT:
+            if process.answers:
+                process.publish(1)
+                bench.world.given.remove(process.reports[-1])
+                process.reports[-1] = spoilt(process.reports[-1], fate)
+        elif fate in FAILURES:
+            bench.finish(process, End(code=0, failure=FAILURES[fate]))
+        elif fate == "reports":
+            process.publish(1)
+        elif fate == "vanishes":
+            process.end(None, bench.now)
+        elif fate == "disrupted":
+            process.publish(1)
+            process.end(Exit(code=143), bench.now, disrupted=True)
+        elif fate == "answers another request":
+            process.publish(1)
+            process.reports = [report.model_copy(update={"request_hash": "f" * 64}) for report in process.reports]
+        elif fate == "well":
+            bench.finish(process)
+
+    @precondition(lambda self: self.bench.processes)
+    @rule(choice=pick)
+    def person_deletes_a_child(self, choice: int) -> None:
+        numbers = list(self.bench.processes)
+        del self.bench.processes[numbers[choice % len(numbers)]]
+
+    @precondition(lambda self: self.bench.world.merges)
+    @rule(choice=pick)
+    def person_deletes_weights(self, choice: int) -> None:
+        names = sorted(self.bench.world.merges)
+        self.bench.world.destroy(names[choice % len(names)])
+
+    # --- Reports that do not count ---
+
+    @precondition(lambda self: self.bench.processes and self.bench.world.given)
+    @rule(choice=pick, which=pick)
+    def an_old_report_comes_again(self, choice: int, which: int) -> None:
+        """Of any child and any time. One that answers the same request is as good as a new one."""
+        processes, given = list(self.bench.processes.values()), self.bench.world.given
+        report = given[which % len(given)]
+        if not isinstance(report, MergeReport):  # A report of weights vouches for weights that are there.
+            processes[choice % len(processes)].reports.append(report)
+
+    # --- The person ---
+
+    @rule(policy=st.sampled_from(["Drain", "Now", None, None, None]))
+    def suspend(self, policy: str | None) -> None:
+        """Now and then: a suspended search has little to tell."""
+        if policy is not None:
+            self.bench.edit(suspend=True, suspend_policy=policy)
+
+    @precondition(lambda self: self.bench.resource.spec.suspend)
+    @rule()
+    def resume(self) -> None:
+        self.bench.edit(suspend=False)
+
+    @rule()
+    def retry(self) -> None:
+        self.bench.retry()
+
+    @rule(more=st.integers(1, 4))
+    def more_evaluations(self, more: int) -> None:
+        self.bench.edit("search", max_evaluations=min(16, self.bench.resource.spec.search.max_evaluations + more))
+
+    @rule(parallelism=st.integers(1, 4), failures=st.integers(0, 8), keep=st.integers(1, 3))
+    def other_limits(self, parallelism: int, failures: int, keep: int) -> None:
+        self.bench.edit("search", parallelism=parallelism, max_failures=failures)
+        self.bench.edit("storage", keep_best=keep)
+
+    # --- What holds after every step, besides what the bench checks ---
+
+    def _look(self) -> None:
+        self._scores_are_the_worlds()
+        self._a_replay_proposes_the_same()
+
+    def _scores_are_the_worlds(self) -> None:
+        given = {
+            (report.candidate, tuple(score.score for score in report.scores))
+            for report in self.bench.world.given
+            if isinstance(report, EvaluationReport)
+        }
+        spec, status, world = self.bench.resource.spec, self.bench.status, self.bench.world
+        sources = {record.id: record for record in (*status.baselines, *status.candidates)}
+        for split, record in consistency.placed(status):
+            if record.state is RecordState.SCORED:
+                assert (record.id, record.scores) in given
+                tasks = [*spec.objective.tasks, *(spec.held_out.tasks if split == "unseen" else ())]
+                weights = strategy.weights(spec, sources[record.id])
+                assert record.scores == tuple(world.landscape(weights, task.name, split) for task in tasks)
+
+    def _a_replay_proposes_the_same(self) -> None:
+        spec, status = self.bench.resource.spec, self.bench.status
+        if status.algorithm is None:
+            return
+        plan = strategy.build(spec, status, status.algorithm)
+        told = strategy.told(status, status.algorithm.population_size)
+        for number, generation in enumerate(strategy.generations(status)):
+            again = optimizer.ask(plan, told[:number], range(len(generation)))
+            assert [decode_vector(record.x or "") for record in generation] == again
+        assert not status.diverged
+
+    def teardown(self) -> None:
+        """Everything is mended and left to run: the search comes to rest, and as it would have without all this."""
+        if not hasattr(self, "bench"):
+            return
+        bench = self.bench
+        bench.edit("search", max_failures=500)
+        bench.edit(suspend=False)
+        for process in self._processes(ChildState.PENDING, ChildState.RUNNING):
+            process.end(None, bench.now)
+        for _ in range(12):
+            status = bench.rest()
+            if status.stalled is None:
+                break
+            bench.retry()
+        assert status.phase in (Phase.COMPLETE, Phase.FAILED), (status.phase, status.stalled)
+        assert status.phase is Phase.COMPLETE or self.limit in ("maxDuration", "maxGpuHours")
+        self._equals_an_undisturbed_run(bench.resource, status)
+
+    def _equals_an_undisturbed_run(self, disturbed: MergeSearch, status: MergeSearchStatus) -> None:
+        records = consistency.everything(status)
+        if self.limit not in ("nothing", "patience") or any(r.state is RecordState.FAILED for r in records):
+            return
+        spec = self.first.spec
+        allowed = disturbed.spec.search.max_evaluations
+        calm = Bench(
+            self.first.model_copy(
+                update={
+                    "spec": spec.model_copy(
+                        update={"search": spec.search.model_copy(update={"max_evaluations": allowed})}
+                    )
+                }
+            )
+        )
+        undisturbed = calm.rest()
+        noise = [record for record in status.baselines if record.id == "noise" and not record.ended]
+        if not noise:
+            assert history(status) == history(undisturbed)
+        assert status.confirmed is not None
+        assert undisturbed.confirmed is not None
+        if status.rounds == 1:
+            assert status.confirmed.id == undisturbed.confirmed.id
+            assert status.confirmed.weights == undisturbed.confirmed.weights
+
+
+def spoilt(report: Report, kind: str) -> Report:
+    """A report of the right request that no sound process would write."""
+    items = next((name for name in ("scores", "checkpoints", "tasks", "comparisons") if getattr(report, name, ())), "")
+    found: tuple[Any, ...] = getattr(report, items, ())
+    if not items:
+        return report.model_copy(update={"request_hash": "0" * 64})
+    if kind == "fewer":
+        return report.model_copy(update={items: found[:-1]})
+    if kind == "other order":
+        return report.model_copy(update={items: found[::-1]})
+    value, index = NUMBERS[kind]
+    if items == "scores":
+        wrong: Any = TaskScore.model_construct(task=found[index].task, score=value, stderr=value, samples=0)
+    elif items == "comparisons":
+        wrong = found[index].model_copy(update={"gain": value})
+    else:
+        return report.model_copy(update={items: ()})
+    some = [*found]
+    some[index] = wrong
+    return report.model_copy(update={items: tuple(some), "seconds": value})
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
