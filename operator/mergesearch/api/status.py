@@ -104,6 +104,8 @@ class Record(ApiModel):
     """Its weights lie on the workspace."""
     merge_hash: Sha256 | None = None
     """Request hash of the weights that lie there or are being scored."""
+    weights_digest: Sha256 | None = None
+    """Of a confirmation: over the merged weights, as `merge.json` has it."""
     scores: tuple[float, ...] = ()
     """Held-in score on each task, in spec order; then, in a confirmation, on each held-out task."""
     errors: tuple[float | None, ...] = ()
@@ -268,6 +270,8 @@ class Confirmed(ApiModel):
     """Its folder on the workspace."""
     gains: tuple[Gain, ...] = ()
     """Against each confirmed baseline, the best checkpoint, uniform and merge-best among them."""
+    weights_digest: Sha256 | None = None
+    """Over the weights in that folder, as its `merge.json` has it."""
     reused: bool = False
     """The unseen samples had decided an earlier confirmation of this search already."""
     request_hash: Sha256

@@ -97,7 +97,8 @@ def _merged(step: Step, launch: Launch, record: Record, report: MergeReport) -> 
         return records.change(step, launch.split, record, **facts, **done)
     origin = records.source(step.status, record)
     step = records.change(step, records.split_of(origin), origin, **facts)
-    return records.change(step, launch.split, record, **done)
+    sealed = {"merge_hash": report.request_hash, "weights_digest": report.weights_digest}
+    return records.change(step, launch.split, record, **done, **sealed)
 
 
 def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationReport) -> Step:

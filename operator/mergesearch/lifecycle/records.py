@@ -74,8 +74,13 @@ def needs_merge(record: Record) -> bool:
 
 
 def weights_ready(status: MergeSearchStatus, record: Record) -> bool:
-    """Whether it can be evaluated now."""
-    return not needs_merge(record) or source(status, record).merged
+    """Whether it can be evaluated now.
+
+    For a confirmation the weights have to be merged as ones that stay, with digests; where they lie on the workspace
+    already, the merger only reads them again.
+    """
+    origin = source(status, record)
+    return not needs_merge(record) or (origin.merged and record.merge_hash == origin.merge_hash)
 
 
 def is_due(record: Record, now: datetime) -> bool:

@@ -45,9 +45,12 @@ def _once(step: Step, stage: Stage) -> Step:
 def _merges(step: Step) -> Step:
     while True:
         room = step.spec.storage.max_pending - pruning.pending(step)
-        size = min(step.spec.merger.batch, room)
         queue = [(split, r) for split, r in _queue(step) if not records.weights_ready(step.status, r)]
-        batch = _batch(step, queue, size)
+        # Weights that lie there already and only lack their digests take no room.
+        there = [(split, r) for split, r in queue if records.source(step.status, r).merged]
+        missing = [(split, r) for split, r in queue if (split, r) not in there]
+        size = step.spec.merger.batch
+        batch = _batch(step, there, size) or _batch(step, missing, min(size, room))
         if not batch:
             return step
         split = batch[0][0]

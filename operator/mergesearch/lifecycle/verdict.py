@@ -35,6 +35,7 @@ def decide(step: Step, report: CompareReport) -> Step:
                 for c in report.comparisons
                 if c.candidate == winner.id
             ),
+            weights_digest=winner.weights_digest,
             reused=step.status.rounds > 0,
             request_hash=report.request_hash,
         ),

@@ -319,7 +319,9 @@ def _started(
     evaluating = sum(launch.stage is Stage.EVALUATE for launch in after.launches)
     if any(launch.stage is Stage.EVALUATE for launch in fresh) and evaluating > spec.search.parallelism:
         yield f"{evaluating} evaluators, the parallelism is {spec.search.parallelism}"
-    if any(launch.stage is Stage.MERGE for launch in fresh):
+    # Weights that lie there already are only read again, to be kept.
+    there = {record.id for record in everything(before) if records.source(before, record).merged}
+    if any(launch.stage is Stage.MERGE and set(launch.candidates) - there for launch in fresh):
         yield from _pending(resource, after)
     if any(launch.stage in sizes for launch in fresh):
         step = Step(resource=resource, status=after, observed=observed, now=now)
