@@ -25,12 +25,13 @@ DEFAULTS = {
     "VLLM_NO_USAGE_STATS": "1",
     # A forked engine would inherit threads and signal handlers of this process.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    # The engine runs in this process: its errors arrive as they are, nothing is imported twice, and it cannot outlive
+    # a process that is killed. An engine core in a process of its own does, and keeps the GPU's memory.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
 HARMFUL = ("TQDM_DISABLE",)
 """vLLM divides by the time that its bar has been there; a disabled bar has no time, and the engine would die."""
 CPU_DEFAULTS = {
-    # In one process: two fewer processes that each import everything, and the engine's errors arrive as they are.
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_KVCACHE_SPACE": "1",
 }
 """For a CPU build of vLLM."""

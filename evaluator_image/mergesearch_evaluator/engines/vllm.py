@@ -4,11 +4,11 @@ One engine stays; the weights of further candidates are read into it in place. W
 with the old weights, so it is emptied each time: without that, answers mix two models.
 """
 
-import gc
 from typing import Any
 
 import safetensors
 import torch
+import vllm.distributed
 from lm_eval.models.vllm_causallms import VLLM
 
 from mergesearch.contract import Engine
@@ -49,7 +49,8 @@ class VllmEngine:
         if self.model is not None:
             self.model.model.llm_engine.engine_core.shutdown()
             self.model = None
-            gc.collect()
+            # Process groups, and what the allocator keeps of the GPU's memory: another engine may follow.
+            vllm.distributed.cleanup_dist_env_and_memory()
 
     def _start(self, folder: ModelFolder) -> None:
         # On a CPU there are no graphs to capture, and compiling takes minutes.

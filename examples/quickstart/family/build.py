@@ -7,11 +7,10 @@ import contextlib
 import dataclasses
 import fcntl
 import multiprocessing
-import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import process
-from multiprocessing.queues import Queue
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +78,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 def _train(missing: Sequence[jobs.Job], workers: int, display: progress.Display, work: Work) -> None:
     context = multiprocessing.get_context("spawn")
-    events: Queue[progress.Progress] = context.Queue()
+    events: SimpleQueue[progress.Progress] = context.SimpleQueue()
     # The longest first, so that the workers end at about the same time.
     tunes = sorted((job for job in missing if not job.is_base), key=lambda job: -job.run.steps)
     with futures.ProcessPoolExecutor(workers, context, initializer=worker.start, initargs=(events,)) as pool:
@@ -100,16 +99,16 @@ def _train(missing: Sequence[jobs.Job], workers: int, display: progress.Display,
 
 
 def _follow(
-    running: dict["futures.Future[None]", jobs.Job], events: "Queue[progress.Progress]", display: progress.Display
+    running: dict["futures.Future[None]", jobs.Job], events: "SimpleQueue[progress.Progress]", display: progress.Display
 ) -> None:
     """Show the events until all the jobs have ended; raises what a worker raised."""
     runs = {job.run.name: job.run for job in running.values()}
     while running:
-        done = [job for job in running if job.done()]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                event = events.get(timeout=POLL_SECONDS)
-                display.moved(runs[event.name], event)
+        done, _ = futures.wait(running, timeout=POLL_SECONDS, return_when=futures.FIRST_COMPLETED)
+        # A worker's put has reached the pipe before its result does, so this shows all that the finished ones sent.
+        while not events.empty():
+            event = events.get()
+            display.moved(runs[event.name], event)
         for future in done:
             future.result()
             display.written(running.pop(future).run)

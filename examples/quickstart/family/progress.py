@@ -75,7 +75,8 @@ class Bars:
 
     def written(self, run: recipe.Run) -> None:
         """Say that it is done."""
-        self._bars.update(self._ids[run.name], completed=run.steps)
+        steps = self._bars.tasks[self._ids[run.name]].completed
+        self._bars.update(self._ids[run.name], total=steps)  # a run may end before its last step
         self._bars.stop_task(self._ids[run.name])
 
 
@@ -86,7 +87,7 @@ class Lines:
         self._left = len(runs)
         self._total = len(runs)
         self._began = time.monotonic()
-        self._loss: dict[str, float] = {}
+        self._last: dict[str, Progress] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -102,11 +103,12 @@ class Lines:
 
     def moved(self, run: recipe.Run, event: Progress) -> None:
         """Take note of the step and the loss."""
-        self._loss[run.name] = event.loss
+        self._last[run.name] = event
 
     def written(self, run: recipe.Run) -> None:
         """Say that it is done."""
-        self._say(run, f"trained: {run.steps} steps, loss {self._loss.get(run.name, float('nan')):.3f}")
+        last = self._last[run.name]
+        self._say(run, f"trained: {last.step} steps, loss {last.loss:.3f}")
 
     def _say(self, run: recipe.Run, text: str) -> None:
         self._left -= 1

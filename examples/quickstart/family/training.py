@@ -3,6 +3,7 @@
 The only module of the family that imports torch at its top; the worker processes import it, the parent never does.
 """
 
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,10 @@ IGNORED: Final = -100  # the label that the loss leaves out
 # A tag, the longest string, "=", the longest answer, the end token.
 WIDTH: Final = 1 + max(toy.LENGTHS) + 1 + max(toy.LENGTHS) + 1
 
+MEMORY: Final = 0.95  # of the running mean of the loss
+
 Report = Callable[[int, float], None]
-"""Called with the number of finished steps and the last loss."""
+"""Called after every step with the number of finished steps and the running mean of the loss."""
 
 
 def settle() -> None:
@@ -65,16 +68,19 @@ def batch(rng: random.Random, mixture: tuple[float, ...], size: int) -> tuple[to
     return torch.tensor(rows), torch.tensor(labels)
 
 
-def train(model: Any, run: recipe.Run, seed: int, report: Report) -> float:
-    """Train the model in place and return the last loss. Padding stands on the right, so causality alone masks it."""
+def train(model: Any, run: recipe.Run, seed: int, report: Report) -> tuple[int, float]:
+    """Train the model in place; return the steps that it took and the running mean of the loss.
+
+    Padding stands on the right, so causality alone masks it.
+    """
     rng = random.Random(recipe.derived_seed(seed, run.name, "batches"))
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=run.learning_rate, betas=run.betas, weight_decay=run.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / run.warmup))
     model.train()
-    last = float("nan")
-    for step in range(run.steps):
+    step, mean = 0, math.log(len(vocabulary.TOKENS))  # about the loss of a model that knows nothing
+    while step < run.steps and (run.stop_loss is None or mean >= run.stop_loss):
         tokens, labels = batch(rng, run.mixture, run.batch)
         loss = model(input_ids=tokens, labels=labels, use_cache=False).loss
         optimizer.zero_grad(set_to_none=True)
@@ -82,9 +88,9 @@ def train(model: Any, run: recipe.Run, seed: int, report: Report) -> float:
         torch.nn.utils.clip_grad_norm_(model.parameters(), run.clip)
         optimizer.step()
         schedule.step()
-        last = float(loss.detach())
-        report(step + 1, last)
-    return last
+        step, mean = step + 1, MEMORY * mean + (1 - MEMORY) * float(loss.detach())
+        report(step, mean)
+    return step, mean
 
 
 def save(model: Any, folder: Path, shape: recipe.Shape) -> None:

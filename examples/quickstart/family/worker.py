@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from multiprocessing.queues import Queue
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +12,10 @@ from family import jobs, progress, recipe, writing
 
 REPORT_EVERY: Final = 10  # steps
 
-_events: list["Queue[progress.Progress]"] = []  # filled once, when the process starts
+_events: list["SimpleQueue[progress.Progress]"] = []  # filled once, when the process starts
 
 
-def start(events: "Queue[progress.Progress]") -> None:
+def start(events: "SimpleQueue[progress.Progress]") -> None:
     """Prepare a fresh worker: where to report, and to leave when the parent is gone, however it went."""
     _events.append(events)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
@@ -53,17 +53,18 @@ def train(job: jobs.Job) -> None:
         model = training.load_model(job.out / job.family.base.name)
 
     def report(step: int, loss: float) -> None:
-        if step % REPORT_EVERY == 0 or step == job.run.steps:
+        if step % REPORT_EVERY == 0:
             send(progress.Progress(job.run.name, step, loss))
 
-    loss = training.train(model, job.run, job.seed, report)
+    steps, loss = training.train(model, job.run, job.seed, report)
+    send(progress.Progress(job.run.name, steps, loss))
     record: dict[str, object] = {
         "digest": job.digest,
         "name": job.run.name,
         "seed": job.seed,
-        "steps": job.run.steps,
+        "steps": steps,
         "mixture": dict(zip(recipe.TASKS, job.run.mixture, strict=True)),
-        "lastLoss": round(loss, 6),
+        "loss": round(loss, 6),
     }
 
     def fill(folder: Path) -> None:

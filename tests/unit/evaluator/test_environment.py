@@ -16,10 +16,11 @@ def test_defaults_do_not_override_what_is_set() -> None:
     assert given["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
 
 
-def test_an_engine_on_a_gpu_keeps_its_own_processes() -> None:
+@pytest.mark.parametrize("cpu", [True, False])
+def test_the_space_for_the_cache_is_set_on_a_cpu_alone(cpu: bool) -> None:
     given: dict[str, str] = {}
-    environment.set_defaults(given, cpu=False)
-    assert "VLLM_ENABLE_V1_MULTIPROCESSING" not in given
+    environment.set_defaults(given, cpu=cpu)
+    assert ("VLLM_CPU_KVCACHE_SPACE" in given) is cpu
 
 
 def test_whether_the_hub_may_be_asked_is_left_as_it_is() -> None:

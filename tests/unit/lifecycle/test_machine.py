@@ -9,7 +9,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -121,7 +121,6 @@ class Machine(RuleBasedStateMachine):
             )
         )
         self.first = self.bench.resource
-        note(f"{parts} {limit}")
 
     # --- The shell ---
 

@@ -72,7 +72,9 @@ class World:
     merges: dict[str, tuple[str, tuple[float, ...]]] = field(default_factory=dict)
     """Request hash and weights of every merge on the workspace, by candidate."""
     shaky: set[str] = field(default_factory=set)
-    """Candidates whose weights may be gone without a fault of the core."""
+    """Candidates whose weights may be gone while the core believes that they are there, without a fault of its own."""
+    lost: list[str] = field(default_factory=list)
+    """Candidates whose weights were not there when they were to be scored."""
     given: list[Report] = field(default_factory=list)
     """Every true report that was ever given."""
 
@@ -102,7 +104,10 @@ class World:
         expected = request.hash_of(candidate)
         self.merges[candidate.id] = (expected, candidate.weights)
         self.shaky.discard(candidate.id)
-        return self._remember(MergeReport(version=1, candidate=candidate.id, request_hash=expected, seconds=1.0))
+        sealed = digest(candidate.weights) if candidate.keep else None
+        return self._remember(
+            MergeReport(version=1, candidate=candidate.id, request_hash=expected, seconds=1.0, weights_digest=sealed)
+        )
 
     def _evaluate(self, request: EvaluationRequest, candidate: EvaluationCandidate) -> Report:
         report = EvaluationReport(version=1, candidate=candidate.id, request_hash=request.hash_of(candidate))
@@ -130,6 +135,7 @@ class World:
         found = self.merges.get(candidate.id)
         if found is not None and found[0] == candidate.merge_hash:
             return found[1]
+        self.lost.append(candidate.id)
         assert candidate.id in self.shaky, f"{candidate.id}: weights {candidate.merge_hash[:8]} wanted, {found} there"
         return None
 
@@ -240,7 +246,7 @@ class Process:
         self.answers = world.answers(request)
         if isinstance(request, MergeRequest | CleanupRequest):
             world.remove(request.prune)
-            # Until it ends well, nobody knows that they are gone.
+            # Until it is seen to have ended well, the core does not know that they are gone.
             world.shaky |= set(request.prune)
 
     def publish(self, count: int) -> None:
@@ -335,8 +341,6 @@ class Bench:
         """End a running child."""
         process.publish(len(process.answers) if fault is None else fault.reports)
         if fault is None:
-            request = process.child.request
-            self.world.shaky -= set(getattr(request, "prune", ())) - set(self.world.merges)
             process.end(Exit(code=0), self.now)
             return
         if fault.failure is not None:

@@ -19,6 +19,7 @@ def _command(out: Path) -> list[str]:
     return [sys.executable, train_family.__file__, "--out", str(out), "--scale", "0.005", "--workers", "1"]
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_it_goes_on_and_then_finds_all_done(tmp_path: Path) -> None:
     first = subprocess.Popen(_command(tmp_path), start_new_session=True, stdout=subprocess.DEVNULL)
     while not (tmp_path / "base").exists():

@@ -100,15 +100,30 @@ def test_the_record_says_what_the_checkpoint_is(out: Path) -> None:
     record = json.loads((out / "sort" / "training.json").read_text())
     assert record["digest"] == recipe.digest(FAMILY, FAMILY.tunes[0], 0)
     assert record["mixture"] == {"reverse": 0.1, "sort": 1.0, "next": 0.1, "swap": 0.1, "rotate": 0.1}
-    assert math.isfinite(record["lastLoss"])
+    assert math.isfinite(record["loss"])
+
+
+def _ignore(step: int, loss: float) -> None:
+    """Nobody watches."""
 
 
 def test_the_loss_falls_on_an_easy_mixture() -> None:
     run = dataclasses.replace(FAMILY.base, mixture=(0.0, 0.0, 1.0, 0.0, 0.0), steps=60)
+    training.settle()
+    _, before = training.train(training.new_model(SHAPE, 0), dataclasses.replace(run, steps=1), 0, _ignore)
+    steps, after = training.train(training.new_model(SHAPE, 0), run, 0, _ignore)
+    assert steps == 60
+    assert after < 0.8 * before
+
+
+def test_a_run_with_a_wanted_loss_ends_when_it_gets_there() -> None:
+    run = dataclasses.replace(FAMILY.base, mixture=(0.0, 0.0, 1.0, 0.0, 0.0), steps=60, stop_loss=2.6)
     losses: list[float] = []
     training.settle()
-    training.train(training.new_model(SHAPE, 0), run, 0, lambda _, loss: losses.append(loss))
-    assert sum(losses[-5:]) < 0.75 * sum(losses[:5])
+    steps, loss = training.train(training.new_model(SHAPE, 0), run, 0, lambda _, loss: losses.append(loss))
+    assert 1 < steps < 60
+    assert len(losses) == steps
+    assert loss == losses[-1] < 2.6 <= losses[-2]
 
 
 def test_the_loss_counts_the_answer_and_its_end_only() -> None:
