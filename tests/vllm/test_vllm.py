@@ -178,7 +178,7 @@ def test_vllm_and_hf_agree(
         assert scores[0] == pytest.approx(scores[1], abs=SCORE_TOLERANCE)
 
 
-def test_a_setting_that_vllm_cannot_run_with_is_refused_with_its_own_words(
+def test_a_setting_that_vllm_cannot_run_with_is_refused_with_its_own_words_and_does_no_harm(
     evaluator: process.ResidentProcess, candidates: list[contract.EvaluationCandidate]
 ) -> None:
     settings = engine("vllm").model_copy(update={"engine_args": {"max_model_len": 4096}})
@@ -186,3 +186,4 @@ def test_a_setting_that_vllm_cannot_run_with_is_refused_with_its_own_words(
     assert (done.exit.code, done.exit.reason) == (64, "EngineRefused"), done.exit.message
     assert "max_model_len" in done.exit.message
     assert done.reports == []
+    assert evaluator.ask(request("refused", candidates[:1], engine("vllm"))).exit.code == 0

@@ -55,14 +55,19 @@ class VllmEngine:
     def _start(self, folder: ModelFolder) -> None:
         # On a CPU there are no graphs to capture, and compiling takes minutes.
         arguments = {"enforce_eager": True} if environment.vllm_is_for_cpu() else {}
-        self.model = VLLM(
-            pretrained=str(folder.path),
-            dtype=self._engine.dtype,
-            seed=self._engine.seed,
-            batch_size=self._engine.batch_size or "auto",
-            worker_extension_cls=EXTENSION,
-            **(arguments | self._engine.engine_args),
-        )
+        try:
+            self.model = VLLM(
+                pretrained=str(folder.path),
+                dtype=self._engine.dtype,
+                seed=self._engine.seed,
+                batch_size=self._engine.batch_size or "auto",
+                worker_extension_cls=EXTENSION,
+                **(arguments | self._engine.engine_args),
+            )
+        except BaseException:
+            # What was begun must not stand in the way of the next engine of this process.
+            vllm.distributed.cleanup_dist_env_and_memory()
+            raise
         self._shared = all(self.model.model.collective_rpc("shares_embeddings"))
 
 
