@@ -9,6 +9,7 @@ from rich.table import Table
 from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import CliExitCode
 from mergesearch.report import summary, tables
+from mergesearch.report.shapes import Summary
 from mergesearch_cli import reading, shell, volumes
 from mergesearch_cli.runner import Commands, Runner
 from mergesearch_cli.state import StateFolder, adopt
@@ -45,6 +46,19 @@ def run(
     return shell.exit_code(resource)
 
 
+def _fitting(found: Summary, width: int) -> Table:
+    """The final table, without the tasks' columns where the terminal is too narrow for them."""
+    final = tables.final(found)
+    needed = sum(max(len(cell) for cell in column) + 3 for column in zip(final.headers, *final.rows, strict=True))
+    chosen = final if needed < width else tables.short(found)
+    table = Table(title=chosen.caption, title_justify="left")
+    for number, header in enumerate(chosen.headers):
+        table.add_column(header, justify="left" if number < chosen.words else "right", no_wrap=True)
+    for row in chosen.rows:
+        table.add_row(*row)
+    return table
+
+
 def print_interrupted(console: Console, state: StateFolder) -> None:
     """Nothing is lost, and how to go on."""
     console.print(
@@ -58,12 +72,8 @@ def print_interrupted(console: Console, state: StateFolder) -> None:
 def conclude(resource: MergeSearch, state: StateFolder, console: Console) -> None:
     """Print the table, the verdict, and where the page is."""
     found = summary.summarize(resource)
-    final = tables.final(found)
-    if final.rows:
-        table = Table(*final.headers, title="Scores in points", title_justify="left")
-        for row in final.rows:
-            table.add_row(*row)
-        console.print(table)
+    if tables.final(found).rows:
+        console.print(_fitting(found, console.width))
     lines = [found.verdict]
     status = resource.status
     if status is not None and status.stalled is not None:

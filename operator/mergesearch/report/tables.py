@@ -21,6 +21,19 @@ class Table:
     """The first so many columns are words, the others numbers."""
 
 
+def short(summary: Summary) -> Table:
+    """The final table without the tasks and the search samples, for a narrow terminal."""
+    whole = final(summary)
+    dropped = {"search", *_task_headers(summary.tasks)}
+    left = [index for index, header in enumerate(whole.headers) if header not in dropped]
+    return Table(
+        caption=whole.caption,
+        headers=[whole.headers[index] for index in left],
+        rows=[[row[index] for index in left] for row in whole.rows],
+        words=whole.words,
+    )
+
+
 def final(summary: Summary) -> Table:
     """The winner, the other finalists and every baseline, with the winner's gain over each.
 

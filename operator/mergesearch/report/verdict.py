@@ -120,6 +120,9 @@ def decided(facts: Facts, winner: Confirmed) -> Verdict:
         return Verdict(Outcome.GAIN, f"{beaten}: {score} against {against} for {_name(row)}, {numbers}.")
     claim = "No significant gain" if versus.gain > 0.0 else "No gain"
     words = f"{claim} over {_name(row)}: {winner.id} has {score} against {against} on {where}, {numbers}."
+    clearly = [row for row in facts.rows if row.versus is not None and row.versus.significant]
+    if clearly:
+        words += f" It beats {_listed(clearly)}."
     return Verdict(Outcome.NO_GAIN, words)
 
 
@@ -172,9 +175,14 @@ def _beaten(rows: Sequence[Row]) -> str:
     """What the winner was compared with; `every` only where nothing was left out."""
     every = _baselines(rows)
     compared = [row for row in every if row.versus is not None]
-    checkpoints = [row for row in compared if row.role is Role.CHECKPOINT]
-    if checkpoints and len(compared) == len(every):
+    if len(compared) == len(every) and any(row.role is Role.CHECKPOINT for row in compared):
         return "every checkpoint and baseline"
+    return _listed(compared)
+
+
+def _listed(compared: Sequence[Row]) -> str:
+    """Checkpoints first; a single one that was compared is the best of them."""
+    checkpoints = [row for row in compared if row.role is Role.CHECKPOINT]
     words = [row.name for row in compared if row.role is not Role.CHECKPOINT]
     if len(checkpoints) == 1:
         words.insert(0, f"the best checkpoint ({checkpoints[0].name})")

@@ -67,7 +67,10 @@ def test_one_baseline_that_is_not_clearly_beaten_decides_against_three_that_are(
     assert found.outcome is Outcome.NO_GAIN
     assert found.verdict.startswith("No significant gain over merge-best: ")
     assert "gain +6.0 points, 95% interval -0.1..+12.0, p = 0.026" in found.verdict
-    assert "beats" not in found.verdict
+    claimed = found.verdict.partition(" It beats ")[2]
+    assert "the best checkpoint" in claimed
+    assert "uniform" in claimed
+    assert "merge-best" not in claimed
     assert any("can prove gains from about" in note for note in found.notes)
 
 
@@ -130,9 +133,11 @@ def test_a_gain_is_claimed_exactly_if_no_comparison_leaves_room_for_chance(
     history: History, found: dict[str, tuple[float, float, float, float]]
 ) -> None:
     summary = summary_of(history, compared(history.end, found))
-    proven = all(gain > 0 and low > 0 and 3 * p < 0.05 for gain, low, _, p in found.values())
+    clearly = [gain > 0 and low > 0 and 3 * p < 0.05 for gain, low, _, p in found.values()]
+    proven = all(clearly)
     assert summary.outcome is (Outcome.GAIN if proven else Outcome.NO_GAIN)
-    assert (" beats " in summary.verdict) == proven
+    assert (f"{summary.winner} beats " in summary.verdict) == proven
+    assert (" It beats " in summary.verdict) == (any(clearly) and not proven)
     assert summary.verdict.count("\n") == 0
 
 
