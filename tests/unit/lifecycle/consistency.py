@@ -203,7 +203,8 @@ def _summary(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
         "Complete": done,
         "Failed": status.failed is not None,
         "Stalled": status.stalled is not None,
-        "Suspended": resource.spec.suspend,
+        # A search that has failed sees no edits any more.
+        "Suspended": resource.spec.suspend if status.failed is None else holds["Suspended"],
     }
     for kind, fact in facts.items():
         if holds[kind] != fact:
@@ -235,7 +236,7 @@ def _ends(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     # What ran when a person asked for another preflight may go on.
     if status.preflight_due and begun and not status.retry:
         yield "work has begun before the preflight has passed"
-    if status.retry not in ("", resource.spec.retry):
+    if status.failed is None and status.retry not in ("", resource.spec.retry):
         yield f"retry {status.retry}, the spec has {resource.spec.retry}"
 
 

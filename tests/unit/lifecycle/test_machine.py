@@ -238,6 +238,12 @@ class Machine(RuleBasedStateMachine):
         names = sorted(self.bench.world.merges)
         self.bench.world.destroy(names[choice % len(names)])
 
+    @precondition(lambda self: self.bench.status.preflight.tasks)
+    @rule(name=st.sampled_from(["m-0", "m-1", "a", "h"]), content=st.sampled_from(["", "changed"]))
+    def person_changes_a_checkpoint_or_a_task(self, name: str, content: str) -> None:
+        """Noticed at the next preflight; a changed checkpoint scores as before."""
+        self.bench.world.contents[name] = content
+
     # --- Reports that do not count ---
 
     @precondition(lambda self: self.bench.processes and self.bench.world.given)
@@ -314,6 +320,11 @@ class Machine(RuleBasedStateMachine):
         bench = self.bench
         bench.edit("search", max_failures=500)
         bench.edit(suspend=False)
+        for task in bench.status.preflight.tasks:
+            # Back to the documents that the scores were taken on.
+            known = [leaf.documents for leaf in task.leaves]
+            found = [(word, bench.world.leaves(task.name, word)) for word in ("", "changed")]
+            bench.world.contents[task.name] = next(w for w, f in found if [leaf.documents for leaf in f] == known)
         for process in self._processes(ChildState.PENDING, ChildState.RUNNING):
             process.end(None, bench.now)
         for _ in range(12):

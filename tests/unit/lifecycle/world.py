@@ -156,7 +156,10 @@ class World:
                 version=1, request_hash=request.hash(), checkpoints=facts, output_bytes=1000, free_bytes=10**9
             )
         if isinstance(request, PreflightTasksRequest):
-            tasks = tuple(TaskFacts(name=task.name, leaves=self._leaves(task.name)) for task in request.tasks)
+            tasks = tuple(
+                TaskFacts(name=task.name, leaves=self.leaves(task.name, self.contents.get(task.name, "")))
+                for task in request.tasks
+            )
             return PreflightTasksReport(version=1, request_hash=request.hash(), tasks=tasks, versions={"lm_eval": "0"})
         if isinstance(request, CompareRequest):
             comparisons = tuple(
@@ -168,13 +171,14 @@ class World:
         assert isinstance(request, CleanupRequest)
         return CleanupReport(version=1, request_hash=request.hash(), removed=request.prune)
 
-    def _leaves(self, task: str) -> tuple[LeafFacts, ...]:
+    def leaves(self, task: str, content: str = "") -> tuple[LeafFacts, ...]:
+        """The leaf tasks of a task that holds this content."""
         totals = self.documents.get(task, (400,))
         return tuple(
             LeafFacts(
                 name=task if len(totals) == 1 else f"{task}_{i}",
                 total=total,
-                documents=digest(task, i, self.contents.get(task, ""))[:16],
+                documents=digest(task, i, content)[:16],
             )
             for i, total in enumerate(totals)
         )
