@@ -92,13 +92,17 @@ def _tasks(
 
 
 def _finished(workspace: Path, request: EvaluationRequest, candidate: EvaluationCandidate) -> EvaluationReport | None:
-    """The report of an earlier run of the same request, if there is one."""
+    """The scores of an earlier run of the same request, if there are any; a failure is tried again when it is asked
+    for.
+    """
     try:
         text = _report_path(workspace, request, candidate).read_text(encoding="utf-8")
         report = EvaluationReport.model_validate_json(text)
     except (OSError, ValidationError):
         return None
-    return report.model_copy(update={"reused": True}) if report.request_hash == request.hash_of(candidate) else None
+    if report.failure is not None or report.request_hash != request.hash_of(candidate):
+        return None
+    return report.model_copy(update={"reused": True})
 
 
 def _look(candidate: EvaluationCandidate, volumes: Volumes) -> ModelFolder:

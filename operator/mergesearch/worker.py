@@ -44,6 +44,8 @@ TERMINATION_MESSAGE_BYTES = 4096
 """The kubelet keeps the last 4096 bytes of a termination message."""
 DEFAULT_MOUNTS = Path("/volumes")
 """Where a volume lies that no `--volume` names: in a folder of its name."""
+PARENT_VARIABLE = "MERGESEARCH_PARENT"
+"""Environment variable with the process id of a resident process's parent, which may be gone before this one looks."""
 PARENT_CHECK_SECONDS = 1.0
 
 
@@ -111,7 +113,9 @@ def run(program: str, handler: Handler, argv: Sequence[str] | None = None) -> in
             return _serve_once(handler, volumes, protocol)
         # Ctrl-C reaches the whole foreground group: what becomes of this process is its parent's decision.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(
+            target=_die_with_parent, args=(int(os.environ.get(PARENT_VARIABLE) or os.getppid()),), daemon=True
+        ).start()
         return _serve(handler, volumes, sys.stdin, protocol)
     except InterruptedRunError:
         return ExitCode.INTERRUPTED

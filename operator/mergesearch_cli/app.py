@@ -121,6 +121,9 @@ def main() -> None:
     except MergeSearchError as error:
         _say(errors, f"{error.reason}: {error.message}")
         _exit(CliExitCode.ERROR)
+    except OSError as error:
+        _say(errors, f"{error.filename or 'input or output'}: {error.strerror or error}")
+        _exit(CliExitCode.ERROR)
     except KeyboardInterrupt:
         _exit(CliExitCode.INTERRUPTED)
 

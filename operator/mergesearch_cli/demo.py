@@ -28,6 +28,8 @@ def demo(folder: Path, seed: int, console: Console) -> CliExitCode:
             f"{trainer}: not there; the demo needs a checkout of the repository", reason=Reason.MALFORMED_REQUEST
         )
     os.environ.update(OFFLINE)
+    # Another family is another search.
+    folder = folder if seed == 0 else folder / f"seed-{seed}"
     family = folder / f"family-{seed}"
     begun = time.monotonic()
     console.print(f"1. Train a family of small checkpoints into {family} (two minutes; cached)", markup=False)

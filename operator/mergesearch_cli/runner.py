@@ -18,6 +18,7 @@ from mergesearch.errors import ExitCode
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild
 from mergesearch.reasons import Reason
+from mergesearch.worker import PARENT_VARIABLE
 from mergesearch_cli.worker import Said, Worker
 
 
@@ -115,6 +116,8 @@ class Runner:
     def stop(self) -> None:
         """End every process."""
         for worker in self._workers.values():
+            worker.terminate()
+        for worker in self._workers.values():
             worker.stop()
 
     def _free(self, child: Child, parallelism: int) -> Worker | None:
@@ -131,7 +134,11 @@ class Runner:
         command = self._commands.evaluator if kind == "evaluator" else self._commands.merger
         # Evaluators side by side share the cores: two with one thread each beat one with two on small models.
         threads = max(1, (os.cpu_count() or 1) // (parallelism if kind == "evaluator" else 1))
-        environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)), "MERGESEARCH_WRITER": ""}
+        environment = {
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+            "MERGESEARCH_WRITER": "",
+            PARENT_VARIABLE: str(os.getpid()),
+        }
         return Worker(name, [*command, "--serve", *self._volumes], environment, self._logs / f"{name}.log", self._said)
 
     def _hear(self, said: Said) -> None:

@@ -31,6 +31,7 @@ def run(
     volumes.check(manifest.spec, folders)
     with state.held():
         resource = adopt(manifest, state.read(), retry=retry)
+        state.keep_volumes(folders)
         runner = Runner(commands or Commands(), folders, state.logs)
         try:
             with view_for(console) as view:

@@ -28,7 +28,6 @@ class View(Protocol):
 def run(resource: MergeSearch, state: StateFolder, runner: Runner, view: View) -> MergeSearch:
     """Step until the search rests: complete, failed, stalled or suspended. The caller holds the state folder."""
     observed = Observed(blind_since=state.written_at())
-    state.write(resource)
     while True:
         now = datetime.now(UTC)
         before = resource.status or MergeSearchStatus()

@@ -7,9 +7,10 @@
 """
 
 import fcntl
+import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from mergesearch.api import updates
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import MergeSearchStatus
+from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
 from mergesearch.errors import InvalidManifestError, MergeSearchError
 from mergesearch.files import write_atomically
 from mergesearch.reasons import Reason
@@ -34,6 +35,7 @@ class StateFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.document = self.folder / "search.json"
+        self.volumes = self.folder / "volumes.json"
         self.logs = self.folder / "logs"
         self.report = self.folder / "report.html"
 
@@ -61,10 +63,14 @@ class StateFolder:
         if not self.document.exists():
             return None
         try:
-            return MergeSearch.model_validate_json(self.document.read_bytes())
+            resource = MergeSearch.model_validate_json(self.document.read_bytes())
         except (ValidationError, OSError) as error:
             message = f"{self.document}: not a search of this version of MergeSearch: {error}"
             raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST) from error
+        if resource.status is not None and resource.status.version > STATUS_VERSION:
+            message = f"{self.document}: written by a newer release (status version {resource.status.version})"
+            raise InvalidManifestError(message, reason=Reason.NEWER_STATUS)
+        return resource
 
     def written_at(self) -> datetime | None:
         """When the search was last written."""
@@ -74,7 +80,25 @@ class StateFolder:
 
     def write(self, resource: MergeSearch) -> None:
         """Replace the search. Raises OSError."""
-        write_atomically(self.document, resource.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+        write_atomically(self.document, resource.to_stored() + "\n")
+
+    def keep_volumes(self, volumes: Mapping[str, Path]) -> None:
+        """Remember where the volumes lie. Raises InvalidManifestError if the search began with other folders."""
+        given = {name: str(folder) for name, folder in volumes.items()}
+        if not self.volumes.exists():
+            write_atomically(self.volumes, json.dumps(given, indent=2) + "\n")
+            return
+        known = json.loads(self.volumes.read_text())
+        moved = [f"  {name}: was {known.get(name)}, is {given.get(name)}" for name in sorted({*known, *given})]
+        moved = [
+            line
+            for name, line in zip(sorted({*known, *given}), moved, strict=True)
+            if known.get(name) != given.get(name)
+        ]
+        if moved:
+            lines = "\n".join(moved)
+            message = f"{self.folder}: the search began with volumes in other folders:\n{lines}\nGive another --state."
+            raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
 
 
 def adopt(manifest: MergeSearch, before: MergeSearch | None, *, retry: bool) -> MergeSearch:

@@ -89,13 +89,18 @@ class Worker:
             self._process.wait()
             self._release()
 
+    def terminate(self) -> None:
+        """Ask the process to end, without waiting for it."""
+        if self._process is not None:
+            with contextlib.suppress(OSError):
+                self._process.terminate()
+
     def stop(self) -> None:
         """End the process well: at the end of its input, or asked by SIGTERM, or killed."""
         process = self._process
         if process is None:
             return
-        with contextlib.suppress(OSError):
-            process.terminate()
+        self.terminate()
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -110,7 +115,8 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         if self._reader is not None:
-            self._reader.join()
+            # A grandchild that holds the pipe must not hold the search.
+            self._reader.join(STOP_SECONDS)
 
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("ab") as log:
@@ -139,10 +145,9 @@ class Worker:
             try:
                 answer = Answer.model_validate_json(line)
             except ValidationError:
-                wrong = Exit(
-                    code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=f"unreadable answer: {line[:200]}"
-                )
-                answer = Answer(exit=wrong)
+                # Nobody knows any more which request it answers: its end is what counts.
+                process.kill()
+                return
             self._said.put(Said(self, process.pid, answer))
 
     def _tail(self) -> str:

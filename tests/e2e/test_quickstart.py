@@ -28,7 +28,7 @@ def test_the_winner_is_a_plain_hugging_face_folder_that_answers(undisturbed: Qui
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     prompt = tokenizer("sort:cabd=", return_tensors="pt", add_special_tokens=False)
     answer = model.generate(**prompt, max_new_tokens=6, do_sample=False)
-    assert tokenizer.decode(answer[0]).startswith(tokenizer.decode(prompt["input_ids"][0]))
+    assert set(tokenizer.decode(answer[0, prompt["input_ids"].shape[1] :]).replace(" ", "")[:4]) <= set("abcd")
     lineage = json.loads((folder / "merge.json").read_text())
     assert sum(lineage["weights"].values()) == pytest.approx(1.0)
 
@@ -77,8 +77,8 @@ def test_a_run_killed_at_random_moments_with_all_its_children_equals_an_undistur
         if kill % 2:
             time.sleep(stream.uniform(0.5, 8))
         else:
-            _wait_for_writes(search, stream.randrange(1, 5))
-            time.sleep(stream.uniform(0, 0.5))
+            _wait_for_writes(search, stream.randrange(1, 4))
+            time.sleep(stream.uniform(0, 0.2))
         assert process.poll() is None, process.communicate()[0]
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

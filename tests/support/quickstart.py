@@ -28,7 +28,7 @@ class Quickstart:
         spec["checkpoints"] = spec["checkpoints"][:4]
         for task in spec["objective"]["tasks"]:
             task["searchSamples"] = 60
-        spec["search"] = {"maxEvaluations": 12, "algorithm": {"cmaes": {"populationSize": 6}}, **search}
+        spec["search"] = {"maxEvaluations": 24, "algorithm": {"cmaes": {"populationSize": 6}}, **search}
         self.folder.mkdir(exist_ok=True)
         manifest = self.folder / "search.yaml"
         manifest.write_text(yaml.safe_dump(document, sort_keys=False))

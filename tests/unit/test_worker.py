@@ -438,7 +438,9 @@ def test_a_report_is_published_whole_with_a_line_end(tmp_path: Path) -> None:
 
 
 def test_a_message_with_a_file_name_that_is_not_utf8_can_be_sent() -> None:
-    def handler(*_: object) -> None:
+    def handler(
+        request: contract.Request, volumes: worker.Volumes, emit: worker.Emit, progress: worker.Progress
+    ) -> None:
         raise errors.TryAgainError("cannot read \udcff.safetensors", reason=reasons.Reason.UNEXPECTED)
 
     document = contract.CleanupRequest(

@@ -33,6 +33,10 @@ class ApiModel(BaseModel):
         """As Kubernetes would hold it: camelCase, JSON values, what is unset left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def to_stored(self) -> str:
+        """As a search is kept: one line of JSON, as short as it can be, so without what is at its default."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+
 
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?")
 _QUANTITY_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {

@@ -37,8 +37,8 @@ from mergesearch.lifecycle.step import Observed, Step
 Policy = Callable[[Step], Step]
 
 POLICIES: tuple[Policy, ...] = (
-    outcomes.fold,
     clock.tick,
+    outcomes.fold,
     interventions.suspend,
     interventions.retry,
     baselines.plan,

@@ -6,15 +6,20 @@ from mergesearch.lifecycle.step import ChildState, Step
 
 
 def tick(step: Step) -> Step:
-    """Start the clock when the first process runs, stop it when none does any more."""
+    """Start the clock when the first process runs, stop it when none does any more.
+
+    It comes before the outcomes are folded, so that a process counts which was over before anybody saw it run.
+    """
     if step.status.start_time is None:
         step = step.change(start_time=step.now)
     if step.observed.blind_since is not None:
         step = _stop(step, at=step.observed.blind_since)
     ours = {launch.number for launch in step.status.launches}
-    running = any(c.launch in ours and c.state is ChildState.RUNNING for c in step.observed.children)
-    if running:
-        return step if step.status.active_since is not None else step.change(active_since=step.now)
+    ran = [c for c in step.observed.children if c.launch in ours and c.state is not ChildState.PENDING]
+    if ran and step.status.active_since is None:
+        step = step.change(active_since=min((c.started_at for c in ran if c.started_at is not None), default=step.now))
+    if any(child.state is ChildState.RUNNING for child in ran):
+        return step
     since = step.status.active_since
     ends = [child.ended_at for child in step.observed.children if child.ended_at is not None]
     return _stop(step, at=max((end for end in ends if since is not None and end > since), default=step.now))

@@ -47,14 +47,17 @@ def fold(step: Step, launch: Launch, child: ObservedChild) -> Step:
 
 
 def pruned(step: Step, launch: Launch) -> Step:
-    """The weights that the launch was told to remove are gone."""
-    gone = set(launch.prunes)
+    """The weights that the launch was told to remove are gone. Their hash, a tenth of a long status, goes with them,
+    but for what was confirmed: the comparison is known by it.
+    """
+    gone, compared = set(launch.prunes), {record.id for record in step.status.confirmations}
 
-    def without(record: Record) -> Record:
-        record = record.model_copy(update={"merged": False})
+    def forgotten(record: Record) -> Record:
+        kept = record.merge_hash if record.id in compared else None
+        record = record.model_copy(update={"merged": False, "merge_hash": kept})
         return records.sent_back(record) if record.state is RecordState.MERGED else record
 
-    return records.change_all(step, lambda record: record.id in gone and record.merged, without)
+    return records.change_all(step, lambda record: record.id in gone and record.merged, forgotten)
 
 
 def _answer(request: Request, child: ObservedChild) -> Report | None:

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ KILLS = 20
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        bench = make(tmp_path_factory.mktemp("undisturbed"), monkeypatch)
+        bench = long(make(tmp_path_factory.mktemp("undisturbed"), monkeypatch))
         bench.run()
     return bench
 
@@ -26,12 +27,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def test_a_run_killed_at_random_moments_with_all_its_children_equals_an_undisturbed_one(
     bench: Bench, undisturbed: Bench
 ) -> None:
+    long(bench)
     stream, kills = random.Random(1), 0
     while kills < KILLS:
-        process = bench.start(seconds=0.05)
+        process = bench.start(seconds=0.3)
         # So many writes of the state after its start, at most: moments spread over the whole search.
-        _wait_for_writes(bench, process.poll, stream.randrange(1, 5))
-        time.sleep(stream.uniform(0, 0.3))
+        _wait_for_writes(bench, process.poll, stream.randrange(1, 4))
+        time.sleep(stream.uniform(0, 0.1))
         ended = process.poll() is not None
         if not ended:
             os.killpg(process.pid, signal.SIGKILL)
@@ -48,6 +50,7 @@ def test_a_run_killed_at_random_moments_with_all_its_children_equals_an_undistur
 def test_single_children_killed_at_random_moments_cost_tries_but_change_nothing(
     bench: Bench, undisturbed: Bench
 ) -> None:
+    long(bench)
     bench.spec["evaluator"]["retries"] = bench.spec["merger"]["retries"] = 10
     stream, kills = random.Random(2), 0
     process = bench.start(seconds=1.0)
@@ -66,10 +69,16 @@ def test_single_children_killed_at_random_moments_cost_tries_but_change_nothing(
     assert status.counts.retried > 0
 
 
-def _wait_for_writes(bench: Bench, ended: object, count: int) -> None:
+def long(bench: Bench) -> Bench:
+    """So many evaluations that the search cannot end before it was killed often enough."""
+    bench.spec["search"]["maxEvaluations"] = 40
+    return bench
+
+
+def _wait_for_writes(bench: Bench, ended: Callable[[], int | None], count: int) -> None:
     seen = _stamp(bench)
     until = time.monotonic() + 60
-    while count and callable(ended) and ended() is None:
+    while count and ended() is None:
         assert time.monotonic() < until, f"no write for a minute: {partial(bench.state.folder)}"
         time.sleep(0.01)
         if _stamp(bench) != seen:

@@ -53,7 +53,7 @@ def test_a_raised_budget_goes_on_from_where_the_search_ended(bench: Bench) -> No
     assert [r.x for r in second.candidates[:11]] == [r.x for r in first.candidates]
     assert len(second.candidates) == 16
     assert second.confirmed is not None
-    assert second.rounds == 2 or not second.confirmed.reused
+    assert second.confirmed.reused == (second.rounds == 2)
 
 
 def test_a_search_whose_budget_was_raised_equals_one_that_had_it_from_the_start(
@@ -143,7 +143,7 @@ def test_an_evaluation_that_hangs_is_ended_at_its_deadline_and_tried_again(bench
     assert bench.run() == CliExitCode.COMPLETE
     status = read(bench.state.folder).status
     assert status is not None
-    assert status.counts.retried == 1
+    assert status.counts.retried >= 1
 
 
 def test_candidates_without_a_finite_score_fail_and_the_search_goes_on(bench: Bench) -> None:

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from mergesearch.api.base import number_of
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import (
@@ -112,6 +114,7 @@ def _record(resource: MergeSearch, status: MergeSearchStatus, record: Record, sc
 def _scores(resource: MergeSearch, record: Record, wanted: int) -> Iterator[str]:
     if len(record.scores) != wanted or len(record.errors) != wanted:
         yield f"{len(record.scores)} scores and {len(record.errors)} errors for {wanted} tasks"
+        return
     objectives = resource.spec.objective
     weights = [number_of(task.weight) for task in objectives.tasks]
     if not all(map(math.isfinite, record.scores)):
@@ -254,8 +257,11 @@ def _json(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
         raise AssertionError(f"{constant} in JSON")
 
     json.loads(text, parse_constant=refuse)
-    if MergeSearchStatus.model_validate_json(text) != status:
-        yield "reads back as another status"
+    try:
+        if MergeSearchStatus.model_validate_json(text) != status:
+            yield "reads back as another status"
+    except ValidationError as error:
+        yield f"cannot be read back: {error}"
 
 
 # --- Steps ---
