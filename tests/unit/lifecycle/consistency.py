@@ -251,7 +251,7 @@ def _complete(status: MergeSearchStatus) -> Iterator[str]:
 
 
 def _json(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
-    text = status.model_dump_json(by_alias=True, exclude_none=True)
+    text = status.to_stored()
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} in JSON")

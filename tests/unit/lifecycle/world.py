@@ -357,11 +357,11 @@ class Bench:
         process.end(how, self.now, disrupted=fault.disrupted)
 
     def until(self, wanted: Callable[[MergeSearchStatus], bool], steps: int = 5000) -> MergeSearchStatus:
-        """Step until a status is as wanted."""
+        """Step until a status is as wanted. The children that its step has made are there and have not begun."""
         for _ in range(steps):
+            self.step()
             if wanted(self.status):
                 return self.status
-            self.step()
             self.work()
         raise AssertionError(f"not so after {steps} steps: {self.status.phase}, {self.status.counts}")
 

@@ -1,0 +1,219 @@
+"""What the preflight finds, and what follows where it finds something else than before."""
+
+import pytest
+
+from mergesearch.api.status import MAX_MESSAGE, Phase, RecordState, Stage
+from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport, TaskFacts
+from mergesearch.lifecycle.children import Child
+from mergesearch.lifecycle.preflight import MAX_VERSIONS, MAX_WARNINGS
+from mergesearch.reasons import Reason
+from unit.lifecycle.world import Bench, End, Process, faults, resource, scored
+
+HALVES = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS)
+
+
+def processes(bench: Bench, stage: Stage) -> list[Process]:
+    return [process for process in bench.processes.values() if process.child.launch.stage is stage]
+
+
+def test_both_halves_run_side_by_side_before_anything_else() -> None:
+    bench = Bench(resource())
+    bench.step()
+    assert [child.launch.stage for child in bench.started] == list(HALVES)
+    assert bench.status.phase is Phase.PREFLIGHT
+
+
+def test_what_was_found_is_remembered() -> None:
+    bench = Bench(resource(3))
+    bench.world.documents["a"] = (30, 10)
+    found = bench.until(lambda status: not status.preflight_due).preflight
+    assert len(set(found.fingerprints)) == 3
+    assert (found.input_bytes, found.output_bytes, found.parameters, found.free_bytes) == (3000, 1000, 500, 10**9)
+    assert [(task.name, [leaf.total for leaf in task.leaves]) for task in found.tasks] == [
+        ("a", [30, 10]),
+        ("b", [400]),
+        ("h", [400]),
+    ]
+    assert found.versions == {"lm_eval": "0"}
+
+
+def test_the_smallest_gain_that_can_be_proven_follows_from_the_unseen_samples() -> None:
+    few, many = Bench(resource()), Bench(resource())
+    few.world.documents = {"a": (40,), "b": (40,)}
+    gains = [b.until(lambda status: not status.preflight_due).preflight.smallest_gain for b in (few, many)]
+    assert gains[0] == pytest.approx(0.1758, abs=1e-4)  # 20 unseen samples of each of two tasks
+    assert gains[1] == pytest.approx(0.0556, abs=1e-4)  # 200 of each
+
+
+@pytest.mark.parametrize("stage", HALVES)
+def test_a_preflight_that_reports_a_failure_stalls_at_once_with_its_reason(stage: Stage) -> None:
+    wrong = Failure(reason=Reason.METRIC_MISSING, message="a has no metric acc; it has exact_match")
+    bench = Bench(resource(), faults=faults((stage, None, End(code=0, failure=wrong))))
+    status = bench.rest()
+    assert bench.condition("Stalled") == ("True", "MetricMissing")
+    assert status.stalled is not None
+    assert status.stalled.message == wrong.message
+    assert len(bench.made(stage)) == 1
+    assert not bench.made(Stage.EVALUATE)
+
+
+@pytest.mark.parametrize("stage", HALVES)
+def test_a_preflight_that_fails_in_passing_is_tried_three_times(stage: Stage) -> None:
+    wrong = Failure(reason=Reason.UNEXPECTED, message="a glitch", transient=True)
+    bench = Bench(resource(), faults=faults((stage, None, End(code=0, failure=wrong)), times=2))
+    assert bench.rest().phase is Phase.COMPLETE
+    assert len(bench.made(stage)) == 3
+    bench = Bench(resource(), faults=faults((stage, None, End(code=0, failure=wrong)), times=3))
+    bench.rest()
+    assert bench.condition("Stalled") == ("True", "PreflightFailed")
+    assert len(bench.made(stage)) == 3
+
+
+def test_only_the_half_that_failed_is_asked_again() -> None:
+    bench = Bench(resource(), faults=faults((Stage.PREFLIGHT_TASKS, None, End(code=137)), times=1))
+    bench.rest()
+    assert [len(bench.made(stage)) for stage in HALVES] == [1, 2]
+
+
+WRONG_LISTS = {"none": slice(0, 0), "one too few": slice(0, 2), "another order": slice(None, None, -1)}
+
+
+@pytest.mark.parametrize("stage", HALVES)
+@pytest.mark.parametrize("part", WRONG_LISTS.values(), ids=WRONG_LISTS.keys())
+def test_a_report_that_does_not_list_what_was_asked_for_is_refused(stage: Stage, part: slice) -> None:
+    bench = Bench(resource())
+    bench.step()
+    (process,) = processes(bench, stage)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    report = process.reports[0]
+    assert isinstance(report, PreflightCheckpointsReport | PreflightTasksReport)
+    field = "checkpoints" if isinstance(report, PreflightCheckpointsReport) else "tasks"
+    process.reports = [report.model_copy(update={field: getattr(report, field)[part]})]
+    bench.step()
+    assert stage in bench.status.preflight_due
+    assert bench.status.stage_failures == {stage: 1}
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_warnings_and_versions_are_kept_within_their_bounds() -> None:
+    bench = Bench(resource())
+    bench.step()
+    for process in bench.processes.values():
+        process.start(bench.world, bench.now)
+        bench.finish(process)
+        report = process.reports[0]
+        more: dict[str, object] = {"warnings": tuple(f"{i} {report.kind} {'w' * 500}" for i in range(20))}
+        if isinstance(report, PreflightTasksReport):
+            more["versions"] = {f"package-{i}": "1" for i in range(20)}
+        process.reports = [report.model_copy(update=more)]
+    bench.step()
+    found = bench.status.preflight
+    assert len(found.warnings) == MAX_WARNINGS
+    assert {len(warning) for warning in found.warnings} == {MAX_MESSAGE}
+    assert len(found.versions) == MAX_VERSIONS
+
+
+# --- A second preflight ---
+
+
+def test_a_checkpoint_that_has_changed_is_taken_as_it_is_with_a_warning() -> None:
+    bench = Bench(resource(search={"parallelism": 2}))
+    bench.until(lambda status: scored(status, 2) and any(r.state is RecordState.EVALUATING for r in status.candidates))
+    before = {launch.number for launch in bench.status.launches}
+    bench.world.contents["m-1"] = "changed"
+    bench.retry()
+    bench.until(lambda status: not status.preflight_due and status.retry != "")
+    assert not before & {launch.number for launch in bench.status.launches}, "what ran on the former content is ended"
+    assert bench.status.preflight.warnings[0].endswith("scores so far are of the former content: m-1")
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_an_unchanged_preflight_ends_nothing_and_warns_of_nothing() -> None:
+    bench = Bench(resource(search={"parallelism": 2}), seconds=1.0)
+    bench.until(lambda status: scored(status, 2) and any(r.state is RecordState.EVALUATING for r in status.candidates))
+    running = [p for p in bench.processes.values() if p.child.launch.stage is Stage.EVALUATE]
+    bench.retry()
+    bench.step()
+    for stage in HALVES:
+        for process in processes(bench, stage):
+            process.start(bench.world, bench.now)
+            bench.finish(process)
+    bench.step()
+    assert {p.child.launch.number for p in running} <= {launch.number for launch in bench.status.launches}
+    assert bench.status.preflight.warnings == ()
+
+
+@pytest.mark.parametrize("baselines", [["Checkpoints"], []], ids=["baselines are scored", "candidates are scored"])
+def test_documents_that_have_changed_stall_until_they_are_restored(baselines: list[str]) -> None:
+    bench = Bench(resource(search={"baselines": baselines}))
+    bench.until(lambda status: scored(status, 2))
+    bench.world.contents["b"] = "changed"
+    bench.retry()
+    bench.rest()
+    assert bench.condition("Stalled") == ("True", "TasksChanged")
+    assert bench.status.stalled is not None
+    assert "the documents of b are not those" in bench.status.stalled.message
+    bench.retry()
+    bench.rest()
+    assert bench.condition("Stalled") == ("True", "TasksChanged"), "another retry alone mends nothing"
+    bench.world.contents.clear()
+    bench.retry()
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_documents_that_change_before_anything_is_scored_are_taken_as_they_are() -> None:
+    bench = Bench(resource(), faults=faults((Stage.EVALUATE, None, End(code=64, reason=Reason.TASK_UNKNOWN))))
+    bench.rest()
+    before = bench.status.preflight.tasks
+    bench.world.contents["b"] = "changed"
+    bench.faults = lambda _child: None
+    bench.retry()
+    assert bench.rest().phase is Phase.COMPLETE
+    assert bench.status.preflight.tasks != before
+
+
+def test_what_runs_on_documents_that_have_changed_is_ended_before_it_is_scored() -> None:
+    bench = Bench(resource())
+    bench.until(lambda status: any(r.state is RecordState.EVALUATING for r in status.baselines))
+    old = {launch.number for launch in bench.status.launches}
+    bench.world.contents["b"] = "changed"
+    bench.retry()
+    bench.step()
+    for stage in HALVES:
+        for process in processes(bench, stage):
+            process.start(bench.world, bench.now)
+            bench.finish(process)
+    bench.step()
+    assert not old & {launch.number for launch in bench.status.launches}
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_a_task_without_leaves_is_no_task() -> None:
+    bench = Bench(resource())
+    bench.step()
+    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    report = process.reports[0]
+    assert isinstance(report, PreflightTasksReport)
+    empty = tuple(TaskFacts(name=task.name, leaves=()) for task in report.tasks)
+    process.reports = [report.model_copy(update={"tasks": empty})]
+    bench.step()
+    assert bench.condition("Stalled") == ("True", "TooFewSamples")
+    assert bench.status.stalled is not None
+    assert "h has no documents" in bench.status.stalled.message
+
+
+def children_of(bench: Bench, stage: Stage) -> list[Child]:
+    return [child for child in bench.started if child.launch.stage is stage]
+
+
+def test_the_second_preflight_asks_without_the_fingerprints_of_the_first() -> None:
+    """It is to find what is there, not to compare."""
+    bench = Bench(resource())
+    bench.until(lambda status: scored(status, 1))
+    bench.retry()
+    bench.rest()
+    first, second = (child.request for child in children_of(bench, Stage.PREFLIGHT_CHECKPOINTS))
+    assert first == second
