@@ -20,6 +20,8 @@ EXIT_CODES = (
     "3 stalled, a person has to act; 4 failed, a budget ended the search before anything could be confirmed; "
     "5 suspended; 130 interrupted, run again to go on."
 )
+WIDE = 200
+"""Columns of an output that is no terminal."""
 app = typer.Typer(
     help="Recycles LLM checkpoints: searches for the weights of a linear merge that scores best on your tasks.",
     epilog=EXIT_CODES,
@@ -58,7 +60,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a search on this machine, or go on with one."""
-    _exit(running.run(file, volume or [], StateFolder(state), Console(), retry=retry))
+    _exit(running.run(file, volume or [], StateFolder(state), _console(), retry=retry))
 
 
 @app.command()
@@ -67,13 +69,13 @@ def status(
     output: Annotated[Output, typer.Option("--output", "-o", help="Form of the output.")] = Output.TABLE,
 ) -> None:
     """Show where a search is, or print the whole resource."""
-    reading.status(StateFolder(state), output.value, Console())
+    reading.status(StateFolder(state), output.value, _console())
 
 
 @app.command(epilog=EXIT_CODES)
 def validate(file: Manifest) -> None:
     """Check a manifest and print every problem at once, without running anything."""
-    reading.validate(file, Console())
+    reading.validate(file, _console())
 
 
 @app.command()
@@ -86,7 +88,7 @@ def plan(
     bandwidth: Annotated[float, typer.Option(min=1.0, help="MB per second that the volumes deliver.")] = 500.0,
 ) -> None:
     """Say what a search will cost before it starts; with --volume checkpoints=DIR from the real sizes."""
-    planning.plan(file, volume or [], evaluation_seconds, 1e6 * bandwidth, Console())
+    planning.plan(file, volume or [], evaluation_seconds, 1e6 * bandwidth, _console())
 
 
 @app.command()
@@ -97,7 +99,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page of a search, finished or not."""
-    reading.report(StateFolder(state), output, Console())
+    reading.report(StateFolder(state), output, _console())
 
 
 @app.command(epilog=EXIT_CODES)
@@ -106,7 +108,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the family of checkpoints.")] = 0,
 ) -> None:
     """Train a family of small checkpoints, search for their best merge, and show the verdict."""
-    _exit(demo_command.demo(folder, seed, Console()))
+    _exit(demo_command.demo(folder, seed, _console()))
 
 
 def main() -> None:
@@ -126,6 +128,11 @@ def main() -> None:
         _exit(CliExitCode.ERROR)
     except KeyboardInterrupt:
         _exit(CliExitCode.INTERRUPTED)
+
+
+def _console() -> Console:
+    """Standard output; a file or a pipe has room for the whole table."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE)
 
 
 def _say(console: Console, message: str) -> None:

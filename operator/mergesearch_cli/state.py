@@ -120,6 +120,11 @@ def adopt(manifest: MergeSearch, before: MergeSearch | None, *, retry: bool) -> 
     if retry or not spec.retry:
         token = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}" if retry else before.spec.retry
         spec = spec.model_copy(update={"retry": token})
+    grown = before.metadata.generation + (spec != before.spec)
+    meta = before.metadata.model_copy(update={"generation": grown})
+    if spec != before.spec and not (before.status and before.status.baselines) and not _asked(before):
+        # Nothing was merged or scored: the preflight has found a mistake, and the manifest was mended.
+        return before.model_copy(update={"metadata": meta, "spec": spec, "status": MergeSearchStatus()})
     wrong = updates.forbidden(before.spec, spec)
     if wrong:
         lines = "\n".join(f"  {change}" for change in wrong)
@@ -129,6 +134,8 @@ def adopt(manifest: MergeSearch, before: MergeSearch | None, *, retry: bool) -> 
             f"Give another --state for a new search. What may change: {allowed} (maxEvaluations only up)."
         )
         raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
-    grown = before.metadata.generation + (spec != before.spec)
-    meta = before.metadata.model_copy(update={"generation": grown})
     return before.model_copy(update={"metadata": meta, "spec": spec})
+
+
+def _asked(resource: MergeSearch) -> bool:
+    return resource.status is not None and bool(resource.status.candidates)

@@ -122,6 +122,13 @@ def test_a_preflight_problem_stalls_before_any_merge_and_retry_goes_on(bench: Be
     assert bench.run(retry=True) == CliExitCode.COMPLETE
 
 
+def test_a_mistake_that_the_preflight_has_found_can_be_mended_in_the_manifest(bench: Bench) -> None:
+    bench.spec["checkpoints"][1]["path"] = "m11"
+    assert bench.run() == CliExitCode.STALLED
+    bench.spec["checkpoints"][1]["path"] = "m1"
+    assert bench.run() == CliExitCode.COMPLETE
+
+
 def test_an_evaluator_that_dies_is_started_again_and_its_last_words_are_kept(bench: Bench) -> None:
     bench.fault("die", 3)
     bench.spec["evaluator"]["retries"] = 0

@@ -4,14 +4,16 @@ and once nothing goes wrong any more the search ends as if nothing ever had.
 `MERGESEARCH_EXAMPLES=2000 pytest --hypothesis-profile explore` looks further than every run of the tests does.
 """
 
+import functools
 import math
 import os
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Phase, Record, RecordState, decode_vector
@@ -60,7 +62,8 @@ FATES = [
     *FAILURES,
     *("reports", "vanishes", "disrupted", "answers another request", "starts only"),
 ]
-fates = st.one_of(st.just("well"), st.just("well"), st.sampled_from(FATES))
+fates = st.one_of(*[st.just("well")] * 5, st.sampled_from(FATES))
+futures = st.lists(fates, min_size=2, max_size=6)
 pick = st.integers(0, 10**6)
 """Chooses among things whose number is not known before."""
 searches = st.fixed_dictionaries(
@@ -94,14 +97,27 @@ def history(status: MergeSearchStatus) -> list[tuple[object, ...]]:
     return [facts(record) for record in (*status.baselines, *status.candidates)]
 
 
+def happening(**drawn: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A rule after which some days go by, so that whatever happens has consequences and searches get far."""
+
+    def with_days(happen: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(happen)
+        def rule_of_it(self: "Machine", then: list[str], **values: Any) -> None:
+            happen(self, **values)
+            self.days_go_by(then)
+
+        return cast("Callable[..., None]", rule(then=futures, **drawn)(rule_of_it))  # type: ignore[no-untyped-call]
+
+    return with_days
+
+
 class Machine(RuleBasedStateMachine):
     """A bench to which things happen."""
 
     bench: Bench
-    before: MergeSearchStatus
 
-    @initialize(parts=searches, limit=limits)
-    def begin(self, parts: dict[str, Any], limit: str) -> None:
+    @initialize(parts=searches, limit=limits, quiet=st.integers(0, 16))
+    def begin(self, parts: dict[str, Any], limit: str, quiet: int) -> None:
         objective: dict[str, Any] = {"goal": "0.85"} if limit == "goal" else {}
         budgets: dict[str, dict[str, Any]] = {
             "patience": {"patience": 1},
@@ -121,33 +137,79 @@ class Machine(RuleBasedStateMachine):
             )
         )
         self.first = self.bench.resource
+        self.days_go_by(["well"] * quiet)
+
+    # --- Days ---
+
+    def days_go_by(self, fates_of_days: list[str]) -> None:
+        """The shell steps, every child meets its fate, and on good days a person mends what is in the way."""
+        for day, fate in enumerate(fates_of_days):
+            if fate == "well" and self.bench.status.stalled is not None:
+                self.bench.retry()
+            if fate == "well" and self.bench.resource.spec.suspend:
+                self.bench.edit(suspend=False)
+            self.bench.step()
+            self._look()
+            for place, process in enumerate(self._alive()):
+                self._meet(process, fates_of_days[(day + place) % len(fates_of_days)])
+            self.bench.now = next_due(self.bench.status, self.bench.now) or self.bench.now
+
+    def _alive(self) -> list[Process]:
+        processes = self.bench.processes.values()
+        return [process for process in processes if process.state is not ChildState.ENDED]
+
+    def _meet(self, process: Process, fate: str) -> None:
+        bench = self.bench
+        if process.state is ChildState.PENDING:
+            process.start(bench.world, bench.now)
+            bench.now += timedelta(seconds=1)
+        if fate == "well":
+            bench.finish(process)
+        elif fate in FAILURES:
+            bench.finish(process, End(code=0, failure=FAILURES[fate]))
+        elif fate in SPOILT and process.answers:
+            process.publish(1)
+            bench.world.given.remove(process.reports[-1])
+            process.reports[-1] = spoilt(process.reports[-1], fate)
+        elif fate in ("reports", "disrupted", "answers another request"):
+            process.publish(1)
+        if fate == "answers another request":
+            process.reports = [report.model_copy(update={"request_hash": "f" * 64}) for report in process.reports]
+        self._end(process, fate)
+
+    def _end(self, process: Process, fate: str) -> None:
+        if fate.startswith("exit"):
+            _, code, *said = fate.split()
+            process.publish(len(said))
+            how = Exit(code=int(code), reason=REASONS.get(int(code)), message="something broke") if said else None
+            process.end(how or Exit(code=int(code)), self.bench.now)
+        elif fate == "vanishes":
+            process.end(None, self.bench.now)
+        elif fate == "disrupted":
+            process.end(Exit(code=143), self.bench.now, disrupted=True)
 
     # --- The shell ---
 
-    @rule(order=st.randoms(use_true_random=False), hidden=st.none() | pick)
-    def step(self, order: Any, hidden: int | None) -> None:
-        """Children are seen in any order, and perhaps not all."""
+    @happening(order=st.randoms(use_true_random=False), hidden=st.none() | pick)
+    def children_are_seen_in_any_order_and_not_all(self, order: Any, hidden: int | None) -> None:
         self._decide(order, hidden)
         self.bench.act()
 
-    @rule(order=st.randoms(use_true_random=False))
-    def die_before_writing(self, order: Any) -> None:
+    @happening(order=st.randoms(use_true_random=False))
+    def the_shell_dies_before_writing(self, order: Any) -> None:
         """The status is lost; nothing was done yet."""
         before = self.bench.status
         self._decide(order, None)
         self.bench.status = before
 
-    @rule(order=st.randoms(use_true_random=False))
-    def die_after_writing(self, order: Any) -> None:
+    @happening(order=st.randoms(use_true_random=False))
+    def the_shell_dies_after_writing(self, order: Any) -> None:
         """The status stands, and no child was made or ended."""
         self._decide(order, None)
-        wanted = {launch.number for launch in self.bench.status.launches}
-        processes = self.bench.processes
-        self.bench.processes = {number: process for number, process in processes.items() if number in wanted}
 
-    @rule(seconds=st.integers(1, 900))
-    def die_and_come_back_later(self, seconds: int) -> None:
-        """On one machine the children go with their shell."""
+    @happening(seconds=st.integers(1, 900))
+    def the_machine_is_off_for_a_while(self, seconds: int) -> None:
+        """The children go with their shell."""
         self.bench.blind_since = self.bench.now
         self.bench.now += timedelta(seconds=seconds)
         self.bench.processes.clear()
@@ -161,123 +223,55 @@ class Machine(RuleBasedStateMachine):
         self.bench.status = self.bench.decide(Observed(children=tuple(seen), blind_since=observed.blind_since))
         self._look()
 
-    @rule(seconds=st.integers(1, 600))
-    def time_passes(self, seconds: int) -> None:
-        self.bench.now += timedelta(seconds=seconds)
-
     # --- The children ---
 
-    def _processes(self, *states: ChildState) -> list[Process]:
-        return [process for process in self.bench.processes.values() if process.state in states]
+    @happening(choice=pick, fate=fates)
+    def something_happens_to_a_single_child(self, choice: int, fate: str) -> None:
+        if alive := self._alive():
+            self._meet(alive[choice % len(alive)], fate)
 
-    def _running(self, choice: int) -> Process:
-        some = self._processes(ChildState.PENDING, ChildState.RUNNING)
-        return self._start(some[choice % len(some)])
-
-    def _start(self, process: Process) -> Process:
-        if process.state is ChildState.PENDING:
-            process.start(self.bench.world, self.bench.now)
-            self.bench.now += timedelta(seconds=1)
-        return process
-
-    def _alive(self) -> bool:
-        return bool(self._processes(ChildState.PENDING, ChildState.RUNNING))
-
-    @precondition(_alive)
-    @rule(choice=pick, fate=fates)
-    def something_happens_to_a_child(self, choice: int, fate: str) -> None:
-        self._meet(self._running(choice), fate)
-
-    @rule(some=st.lists(fates, min_size=1, max_size=6), days=st.integers(1, 8))
-    def days_go_by(self, some: list[str], days: int) -> None:
-        """So that searches get far: every child meets its fate, and the shell steps after each day."""
-        for day in range(days):
-            self.bench.step()
-            for place, process in enumerate(self._processes(ChildState.PENDING, ChildState.RUNNING)):
-                self._meet(self._start(process), some[(day + place) % len(some)])
-            due = next_due(self.bench.status, self.bench.now)
-            self.bench.now = due or self.bench.now
-        self._look()
-
-    def _meet(self, process: Process, fate: str) -> None:
-        bench = self.bench
-        if fate.startswith("exit"):
-            _, code, *said = fate.split()
-            process.publish(len(said))
-            how = Exit(code=int(code), reason=REASONS.get(int(code)), message="something broke") if said else None
-            process.end(how or Exit(code=int(code)), bench.now)
-        elif fate in SPOILT:
-            if process.answers:
-                process.publish(1)
-                bench.world.given.remove(process.reports[-1])
-                process.reports[-1] = spoilt(process.reports[-1], fate)
-        elif fate in FAILURES:
-            bench.finish(process, End(code=0, failure=FAILURES[fate]))
-        elif fate == "reports":
-            process.publish(1)
-        elif fate == "vanishes":
-            process.end(None, bench.now)
-        elif fate == "disrupted":
-            process.publish(1)
-            process.end(Exit(code=143), bench.now, disrupted=True)
-        elif fate == "answers another request":
-            process.publish(1)
-            process.reports = [report.model_copy(update={"request_hash": "f" * 64}) for report in process.reports]
-        elif fate == "well":
-            bench.finish(process)
-
-    @precondition(lambda self: self.bench.processes)
-    @rule(choice=pick)
-    def person_deletes_a_child(self, choice: int) -> None:
-        numbers = list(self.bench.processes)
-        del self.bench.processes[numbers[choice % len(numbers)]]
-
-    @precondition(lambda self: self.bench.world.merges)
-    @rule(choice=pick)
-    def person_deletes_weights(self, choice: int) -> None:
-        names = sorted(self.bench.world.merges)
-        self.bench.world.destroy(names[choice % len(names)])
-
-    @precondition(lambda self: self.bench.status.preflight.tasks)
-    @rule(name=st.sampled_from(["m-0", "m-1", "a", "h"]), content=st.sampled_from(["", "changed"]))
-    def person_changes_a_checkpoint_or_a_task(self, name: str, content: str) -> None:
-        """Noticed at the next preflight; a changed checkpoint scores as before."""
-        self.bench.world.contents[name] = content
-
-    # --- Reports that do not count ---
-
-    @precondition(lambda self: self.bench.processes and self.bench.world.given)
-    @rule(choice=pick, which=pick)
+    @happening(choice=pick, which=pick)
     def an_old_report_comes_again(self, choice: int, which: int) -> None:
         """Of any child and any time. One that answers the same request is as good as a new one."""
         processes, given = list(self.bench.processes.values()), self.bench.world.given
-        report = given[which % len(given)]
-        if not isinstance(report, MergeReport):  # A report of weights vouches for weights that are there.
-            processes[choice % len(processes)].reports.append(report)
+        # A report of a merge vouches for weights that are there, so it is no good to repeat it without them.
+        old = [report for report in given if not isinstance(report, MergeReport)]
+        if processes and old:
+            processes[choice % len(processes)].reports.append(old[which % len(old)])
 
     # --- The person ---
 
-    @rule(policy=st.sampled_from(["Drain", "Now", None, None, None]))
-    def suspend(self, policy: str | None) -> None:
-        """Now and then: a suspended search has little to tell."""
-        if policy is not None:
-            self.bench.edit(suspend=True, suspend_policy=policy)
+    @happening(choice=pick)
+    def a_person_deletes_a_child(self, choice: int) -> None:
+        if numbers := list(self.bench.processes):
+            del self.bench.processes[numbers[choice % len(numbers)]]
 
-    @precondition(lambda self: self.bench.resource.spec.suspend)
-    @rule()
-    def resume(self) -> None:
-        self.bench.edit(suspend=False)
+    @happening(choice=pick)
+    def a_person_deletes_weights(self, choice: int) -> None:
+        if names := sorted(self.bench.world.merges):
+            self.bench.world.destroy(names[choice % len(names)])
 
-    @rule()
-    def retry(self) -> None:
+    @happening(name=st.sampled_from(["m-0", "m-1", "a", "h"]), content=st.sampled_from(["", "changed"]))
+    def a_person_changes_a_checkpoint_or_a_task(self, name: str, content: str) -> None:
+        """Noticed at the next preflight; a changed checkpoint scores as before."""
+        if self.bench.status.preflight.tasks:
+            self.bench.world.contents[name] = content
+            self.bench.retry()
+
+    @happening(policy=st.sampled_from(["Drain", "Now"]))
+    def a_person_suspends_the_search(self, policy: str) -> None:
+        self.bench.edit(suspend=True, suspend_policy=policy)
+
+    @happening()
+    def a_person_asks_for_another_try(self) -> None:
         self.bench.retry()
 
-    @rule(more=st.integers(1, 4))
-    def more_evaluations(self, more: int) -> None:
+    @happening(more=st.integers(1, 4))
+    def a_person_allows_more_evaluations(self, more: int) -> None:
         self.bench.edit("search", max_evaluations=min(16, self.bench.resource.spec.search.max_evaluations + more))
 
-    @rule(parallelism=st.integers(1, 4), failures=st.integers(0, 8), keep=st.integers(1, 3))
-    def other_limits(self, parallelism: int, failures: int, keep: int) -> None:
+    @happening(parallelism=st.integers(1, 4), failures=st.integers(0, 8), keep=st.integers(1, 3))
+    def a_person_sets_other_limits(self, parallelism: int, failures: int, keep: int) -> None:
         self.bench.edit("search", parallelism=parallelism, max_failures=failures)
         self.bench.edit("storage", keep_best=keep)
 
@@ -304,13 +298,14 @@ class Machine(RuleBasedStateMachine):
 
     def _a_replay_proposes_the_same(self) -> None:
         spec, status = self.bench.resource.spec, self.bench.status
+        # Only the last generation: those before it have been looked at when they were the last.
         if status.algorithm is None:
             return
         plan = strategy.build(spec, status, status.algorithm)
         told = strategy.told(status, status.algorithm.population_size)
-        for number, generation in enumerate(strategy.generations(status)):
-            again = optimizer.ask(plan, told[:number], range(len(generation)))
-            assert [decode_vector(record.x or "") for record in generation] == again
+        *before, last = strategy.generations(status)
+        again = optimizer.ask(plan, told[: len(before)], range(len(last)))
+        assert [decode_vector(record.x or "") for record in last] == again
         assert not status.diverged
 
     def teardown(self) -> None:
@@ -325,7 +320,7 @@ class Machine(RuleBasedStateMachine):
             known = [leaf.documents for leaf in task.leaves]
             found = [(word, bench.world.leaves(task.name, word)) for word in ("", "changed")]
             bench.world.contents[task.name] = next(w for w, f in found if [leaf.documents for leaf in f] == known)
-        for process in self._processes(ChildState.PENDING, ChildState.RUNNING):
+        for process in self._alive():
             process.end(None, bench.now)
         for _ in range(12):
             status = bench.rest()
@@ -387,6 +382,6 @@ def spoilt(report: Report, kind: str) -> Report:
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
     max_examples=EXAMPLES,
-    stateful_step_count=40,
+    stateful_step_count=12,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
