@@ -49,15 +49,13 @@ def everything(status: MergeSearchStatus) -> tuple[Record, ...]:
     return (*status.baselines, *status.candidates, *status.confirmations)
 
 
-def needed_weights(resource: MergeSearch, status: MergeSearchStatus) -> set[str]:
+def needed_weights(status: MergeSearchStatus) -> set[str]:
     """Ids whose weights a process reads or writes now, or will have to read."""
     live = {identity for launch in status.launches for identity in launch.candidates}
     confirming = {record.id for record in status.confirmations if not record.ended}
     scoring = {r.id for r in (*status.baselines, *status.candidates) if not r.ended and status.closed is None}
-    if status.confirmed is not None:
-        return live | confirming | scoring | {status.confirmed.id}
-    finalists = [record.id for record in records.best_first(status.candidates)]
-    return live | confirming | scoring | set(finalists[: resource.spec.search.confirm.finalists])
+    winner = {status.confirmed.id} if status.confirmed is not None else set()
+    return live | confirming | scoring | winner
 
 
 def _lists(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
@@ -317,9 +315,12 @@ def _started(
     if spec.suspend or after.stalled is not None or after.completion_time is not None:
         yield f"launches {[launch.number for launch in fresh]} start in a search that rests"
     sizes = {Stage.MERGE: spec.merger.batch, Stage.EVALUATE: spec.evaluator.batch}
-    needed = needed_weights(resource, after)
+    needed = needed_weights(after)
+    finalists = [record.id for record in records.best_first(after.candidates)][: spec.search.confirm.finalists]
     for launch in fresh:
-        if wrong := sorted(set(launch.prunes) & needed):
+        # A cleanup comes when the winner is decided; until then each finalist may be it.
+        undecided = set(finalists) if launch.stage is not Stage.CLEANUP else set()
+        if wrong := sorted(set(launch.prunes) & (needed | undecided)):
             yield f"launch {launch.number} removes {wrong}, which are needed"
         if len(launch.candidates) > sizes.get(launch.stage, 0):
             yield f"launch {launch.number} of {launch.stage} has {len(launch.candidates)} candidates"
