@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import MergeSearchStatus, RecordState, Stage
-from mergesearch.lifecycle import accounting, requests
+from mergesearch.lifecycle import accounting, requests, strategy
 
 STAGES_WITHOUT_RECORDS = 4
 """Two halves of the preflight, the comparison, the cleanup."""
@@ -57,11 +57,15 @@ def forecast(
     compared = merged_again + (count if spec.search.confirm.baselines == "All" else min(singles, 1))
     finalists = min(spec.search.confirm.finalists, candidates)
     merges = soups + candidates + merged_again
-    # Batches never mix the phases, and greedy soups come one by one.
-    merger_processes = math.ceil(candidates / spec.merger.batch) + soups + merged_again
+    size, room = strategy.begin(spec).population_size, spec.storage.max_pending
+    generations = [min(size, candidates - asked) for asked in range(0, candidates, size)]
+    # Batches never mix the phases, and greedy soups come one by one, up to their confirmation.
+    sealed = math.ceil(finalists / spec.merger.batch)
+    merger_processes = sum(_processes(one, spec.merger.batch, room) for one in generations) + soups + merged_again
     evaluator_processes = (
-        math.ceil(candidates / spec.evaluator.batch)
-        + math.ceil((finalists + compared) / spec.evaluator.batch)
+        sum(_processes(one, spec.evaluator.batch, room) for one in generations)
+        + _processes(finalists + compared, spec.evaluator.batch, room)
+        + ("Greedy" in wanted)
         + singles
         + soups
     )
@@ -79,7 +83,7 @@ def forecast(
         candidates=candidates,
         confirmations=finalists + compared,
         merges=merges,
-        merger_processes=merger_processes,
+        merger_processes=merger_processes + sealed,
         evaluator_processes=evaluator_processes + STAGES_WITHOUT_RECORDS,
         bytes_read=read,
         bytes_written=written,
@@ -87,6 +91,11 @@ def forecast(
         seconds=seconds,
         gpu_hours=hours,
     )
+
+
+def _processes(size: int, batch: int, room: int) -> int:
+    """Processes for so many candidates; where there is no room for all of them, each may come by itself."""
+    return math.ceil(size / batch) if size <= room else size
 
 
 def seconds_left(spec: MergeSearchSpec, status: MergeSearchStatus) -> float | None:

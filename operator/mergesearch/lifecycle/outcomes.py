@@ -157,7 +157,7 @@ def _without_report(step: Step, launch: Launch, record: Record, end: Exit, *, re
     if disrupted:
         return retries.excuse(step, launch, record, Reason.DISRUPTED, message)
     if end.code == ExitCode.INVALID_REQUEST:
-        step = step.stall(end.reason or Reason.REQUEST_REFUSED, message)
+        step = step.stall(reason, message)
         return records.put(step, launch.split, records.sent_back(record))
     if refused:
         reason, message = Reason.REPORT_MISMATCH, "a report came that answers another request"

@@ -44,11 +44,10 @@ def launched(status: MergeSearchStatus, launch: Launch) -> tuple[Record, ...]:
 def put(step: Step, split: Split, record: Record) -> Step:
     """The step with this record in the place of the one of the same id."""
     names = ("confirmations",) if split == "unseen" else ("baselines", "candidates")
-    for name in names:
-        old: tuple[Record, ...] = getattr(step.status, name)
-        if any(other.id == record.id for other in old):
-            return step.change(**{name: tuple(record if other.id == record.id else other for other in old)})
-    return step
+    lists: dict[str, tuple[Record, ...]] = {name: getattr(step.status, name) for name in names}
+    return step.change(
+        **{name: tuple(record if other.id == record.id else other for other in old) for name, old in lists.items()}
+    )
 
 
 def change(step: Step, split: Split, record: Record, **fields: Any) -> Step:

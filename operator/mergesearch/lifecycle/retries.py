@@ -14,6 +14,7 @@ LONGEST_PAUSE = timedelta(minutes=5)
 MAX_DISRUPTIONS = 10
 """Times that a record may be sent back without a fault of its own before the search stalls."""
 REASONS_OF_CODES = {
+    int(ExitCode.INVALID_REQUEST): Reason.REQUEST_REFUSED,
     int(ExitCode.NO_SPACE): Reason.NO_SPACE,
     int(ExitCode.INTERRUPTED): Reason.INTERRUPTED,
     int(ExitCode.TRANSIENT): Reason.UNEXPECTED,

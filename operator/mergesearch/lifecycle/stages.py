@@ -128,7 +128,6 @@ def _scored_again(step: Step) -> Step:
     """The samples of a confirmation are not where they were: all are scored again, those that still lie there are only
     read.
     """
-    for record in step.status.confirmations:
-        if record.state is RecordState.SCORED:
-            step = records.put(step, "unseen", records.unscored(record))
+    for record in [record for record in step.status.confirmations if record.state is RecordState.SCORED]:
+        step = records.put(step, "unseen", records.unscored(record))
     return step

@@ -143,7 +143,5 @@ def given_up(step: Step, record: Record) -> bool:
 def _too_late(step: Step) -> bool:
     """Whether a closed search has no budget for greedy soups."""
     closed = step.status.closed
-    if closed is None:
-        return False
-    spent = closed.reason in SPENT or the_time_is_spent(step) is not None
+    spent = (closed is not None and closed.reason in SPENT) or the_time_is_spent(step) is not None
     return spent or not affordable(step, 1 + reserve(step), in_flight=False)

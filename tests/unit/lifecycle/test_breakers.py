@@ -9,6 +9,7 @@ from unit.lifecycle.world import Bench, End, faults, resource
 
 NAN = End(code=65, failure=Failure(reason=Reason.NON_FINITE_SCORE, message="a is NaN"))
 CRASH = End(code=137, message="killed")
+CRASH_FOR_GOOD = (NAN, End(code=65, failure=Failure(reason=Reason.METRIC_MISSING, message="no acc")))
 
 
 def failing(*names: str, end: End = NAN) -> Bench:
@@ -124,4 +125,64 @@ def test_what_a_person_has_to_mend_stalls_with_its_reason_and_retry_completes(
 def test_a_failed_cleanup_stalls_nothing() -> None:
     bench = Bench(resource())
     bench.faults = faults((Stage.CLEANUP, None, End(code=1)))
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_failures_for_different_reasons_in_a_row_are_no_pattern() -> None:
+    ends = [
+        End(code=65, failure=Failure(reason=reason, message="broken"))
+        for reason in (Reason.NON_FINITE_SCORE, Reason.NON_FINITE_WEIGHTS, Reason.METRIC_MISSING)
+    ]
+    bench = Bench(resource(search={"maxEvaluations": 8, "algorithm": {"cmaes": {"populationSize": 8}}}))
+    bench.faults = faults(*((Stage.EVALUATE, f"c000{n}", end) for n, end in enumerate(ends, start=2)))
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_a_generation_that_the_budget_has_cut_stalls_nothing_where_others_were_scored() -> None:
+    """Its last member has failed, which is all of it; it would not be told anyway."""
+    bench = Bench(resource(search={"maxEvaluations": 5}))
+    bench.faults = faults((Stage.EVALUATE, "c0005", NAN))
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_a_cut_generation_that_has_mostly_failed_is_not_completed_but_stalls() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 7, "parallelism": 4}))
+    bench.faults = faults(*((Stage.EVALUATE, f"c000{n}", CRASH_FOR_GOOD[n % 2]) for n in (5, 6, 7)))
+    assert bench.rest().phase is Phase.COMPLETE
+    bench.edit("search", max_evaluations=8)
+    status = bench.rest()
+    assert bench.condition("Stalled") == ("True", "GenerationFailed")
+    assert len(status.candidates) == 7, "the missing member is not asked for"
+    bench.faults = lambda _child: None
+    bench.retry()
+    assert bench.rest().phase is Phase.COMPLETE
+    assert len(bench.status.candidates) == 8
+
+
+def test_a_closed_search_stalls_for_no_generation() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 8, "algorithm": {"cmaes": {"populationSize": 8}}}))
+    bench.until(lambda status: sum(record.ended for record in status.candidates) == 1)
+    bench.edit("search", max_duration="1s")
+    bench.faults = faults((Stage.EVALUATE, "c0002", NAN))
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_the_message_names_the_commonest_reason_and_an_example() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 20, "maxFailures": 1, "parallelism": 4}))
+    bench.faults = faults((Stage.EVALUATE, "c0002", NAN), (Stage.EVALUATE, "c0003", NAN))
+    status = bench.rest()
+    assert status.stalled is not None
+    assert status.stalled.message == (
+        "2 candidates failed, 2 of them with NonFiniteScore; c0002: a is NaN; search.maxFailures is 1"
+    )
+
+
+def test_a_larger_limit_and_another_try_end_a_stall_for_too_many_failures() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 12, "maxFailures": 0}))
+    bench.faults = faults((Stage.EVALUATE, "c0002", NAN))
+    bench.until(lambda status: status.stalled is not None)
+    bench.edit("search", max_failures=1)
+    bench.rest()
+    assert bench.condition("Stalled")[0] == "True", "nothing goes on by itself"
+    bench.retry()
     assert bench.rest().phase is Phase.COMPLETE

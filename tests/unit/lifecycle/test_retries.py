@@ -1,8 +1,11 @@
 """Failures that may pass are tried again with the same weights; what is charged, and what is not."""
 
+from datetime import timedelta
+
 import pytest
 
 from mergesearch.api.status import Phase, RecordState, Stage
+from mergesearch.lifecycle import retries
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, faults, resource
 
@@ -61,3 +64,56 @@ def test_weights_that_were_lost_are_merged_again() -> None:
     bench.world.destroy(lost)
     assert bench.rest().phase is Phase.COMPLETE
     assert bench.record(lost).state is RecordState.SCORED
+
+
+@pytest.mark.parametrize("stage", [Stage.MERGE, Stage.EVALUATE])
+@pytest.mark.parametrize("said", [True, False], ids=["in its own words", "by its exit code alone"])
+def test_a_full_volume_is_tried_again_and_then_stalls_and_costs_no_candidate(stage: Stage, said: bool) -> None:
+    full = End(code=66, reason=Reason.NO_SPACE if said else None, message="1 byte free")
+    bench = Bench(resource(merger={"retries": 1}, evaluator={"retries": 1}), faults=faults((stage, "c0002", full)))
+    status = bench.rest()
+    assert bench.condition("Stalled") == ("True", "StorageFull")
+    assert status.stalled is not None
+    assert status.stalled.message == "c0002: 1 byte free"
+    assert bench.record("c0002").state is RecordState.WAITING
+    assert [ids for ids in bench.made(stage, "search") if "c0002" in ids] == [("c0002",)] * 2
+    bench.faults = faults((stage, "c0002", full), times=1)
+    bench.retry()
+    assert bench.rest().phase is Phase.COMPLETE, "after another try it may fail as often as before"
+
+
+def test_failures_of_one_stage_are_not_charged_to_the_other() -> None:
+    bench = Bench(resource(merger={"retries": 1}, evaluator={"retries": 1}))
+    bench.faults = faults((Stage.MERGE, "c0002", End(code=137)), (Stage.EVALUATE, "c0002", End(code=137)), times=1)
+    assert bench.rest().phase is Phase.COMPLETE
+    assert bench.record("c0002").state is RecordState.SCORED
+
+
+def test_disruptions_without_end_stall_and_another_try_completes() -> None:
+    bench = Bench(resource(), faults=faults((Stage.EVALUATE, "c0002", End(code=143, disrupted=True))))
+    status = bench.rest()
+    assert bench.condition("Stalled") == ("True", "DisruptedTooOften")
+    assert status.stalled is not None
+    assert status.stalled.message.startswith("c0002: sent back 11 times without a fault of its own; last: Disrupted")
+    bench.faults = lambda _child: None
+    bench.retry()
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+PAUSES = {1: 2, 2: 4, 3: 8, 7: 128, 8: 256, 9: 300, 10: 300, 10**6: 300}
+
+
+@pytest.mark.parametrize(("times", "seconds"), PAUSES.items())
+def test_pauses_double_up_to_a_cap(times: int, seconds: int) -> None:
+    assert retries.pause(times).total_seconds() == seconds
+
+
+def test_a_candidate_is_not_tried_again_before_its_pause_is_over() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 1, "baselines": []}), seconds=0.5)
+    bench.faults = faults((Stage.EVALUATE, "c0001", End(code=137)), times=1)
+    bench.until(lambda status: bool(status.candidates) and status.candidates[0].charged == 1)
+    bench.now = (bench.record("c0001").not_before or bench.now) - timedelta(seconds=1)
+    assert bench.step() is False
+    bench.now += timedelta(seconds=1)
+    assert bench.step() is True
+    assert bench.record("c0001").state is RecordState.EVALUATING

@@ -85,6 +85,7 @@ def test_the_choice_is_seeded_and_differs_by_seed() -> None:
 def test_explicit_ranges_are_taken_in_the_order_of_the_file() -> None:
     ranges = {"search": {"start": 10, "stop": 20}, "unseen": {"start": 50, "stop": 80}}
     what, known = search(samples=ranges), facts((100,), (7,))
+    assert list(samples.problems(what.spec, known)) == []
     (searched,), (unseen, _) = split(what, known)
     assert chosen(searched) == {"a_0": set(range(10, 20))}
     assert chosen(unseen) == {"a_0": set(range(50, 80))}

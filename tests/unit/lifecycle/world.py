@@ -73,6 +73,10 @@ class World:
     """Request hash and weights of every merge on the workspace, by candidate."""
     shaky: set[str] = field(default_factory=set)
     """Candidates whose weights may be gone while the core believes that they are there, without a fault of its own."""
+    written: list[str] = field(default_factory=list)
+    """Candidates whose weights were written; what lies there already is only read again."""
+    read: list[MergeRequest] = field(default_factory=list)
+    """Requests for which the checkpoints were read."""
     lost: list[str] = field(default_factory=list)
     """Candidates whose weights were not there when they were to be scored."""
     given: list[Report] = field(default_factory=list)
@@ -102,6 +106,9 @@ class World:
 
     def _merge(self, request: MergeRequest, candidate: MergeCandidate) -> Report:
         expected = request.hash_of(candidate)
+        if self.merges.get(candidate.id, ("",))[0] != expected:
+            self.written.append(candidate.id)
+            self.read += [request] if request not in self.read else []
         self.merges[candidate.id] = (expected, candidate.weights)
         self.shaky.discard(candidate.id)
         sealed = digest(candidate.weights) if candidate.keep else None
