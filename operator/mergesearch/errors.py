@@ -10,7 +10,8 @@ try again later.
     │   └── InvalidCandidateError this candidate can never be scored          exit 65
     └── TryAgainError             the same request may succeed later          exit 75
         ├── NoSpaceError          after something was removed                 exit 66
-        └── InterruptedRunError   the process was asked to stop (SIGTERM)     exit 143
+        ├── InterruptedRunError   the process was asked to stop (SIGTERM)     exit 143
+        └── StateHeldError        another run works on the state folder       CLI exit 1
 """
 
 from enum import IntEnum
@@ -94,3 +95,7 @@ class InterruptedRunError(TryAgainError):
     """The process was asked to stop before it was done."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class StateHeldError(TryAgainError):
+    """Another run works on the state folder of this search."""

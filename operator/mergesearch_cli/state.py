@@ -20,13 +20,9 @@ from pydantic import ValidationError
 from mergesearch.api import updates
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
-from mergesearch.errors import InvalidManifestError, MergeSearchError
+from mergesearch.errors import InvalidManifestError, StateHeldError
 from mergesearch.files import write_atomically
 from mergesearch.reasons import Reason
-
-
-class StateHeldError(MergeSearchError):
-    """Another run works on the state folder."""
 
 
 class StateFolder:

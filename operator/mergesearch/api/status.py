@@ -88,8 +88,8 @@ class Record(ApiModel):
     """Generation of a search candidate, from 0."""
     x: str | None = None
     """The proposed vector of a search candidate: base64 of little-endian float32, one number a checkpoint."""
-    members: tuple[str, ...] = ()
-    """Of a baseline: the checkpoints that are merged with equal weights."""
+    members: tuple[int, ...] = ()
+    """Of a baseline: positions in the spec of the checkpoints that are merged with equal weights."""
     state: RecordState = RecordState.WAITING
     """Where it is."""
     attempt: int = 1
@@ -107,7 +107,8 @@ class Record(ApiModel):
     weights_digest: Sha256 | None = None
     """Of a confirmation: over the merged weights, as `merge.json` has it."""
     scores: tuple[float, ...] = ()
-    """Held-in score on each task, in spec order; then, in a confirmation, on each held-out task."""
+    """Held-in score on each task, in spec order; then, in a confirmation, on each held-out task. Rounded to 9 decimals,
+    which is what the search goes by."""
     errors: tuple[float | None, ...] = ()
     """Standard error of each score, rounded."""
     fitness: float | None = None

@@ -26,21 +26,23 @@ def plan(step: Step) -> Step:
     if not singles or not all(record.state is RecordState.SCORED for record in singles):
         return step
     if "MergeBest" in wanted:
-        chosen = selection.merge_best([record.scores for record in singles])
-        members = tuple(step.spec.checkpoints[i].name for i in chosen)
+        members = selection.merge_best([record.scores for record in singles])
         step = _add(step, [Record(id="merge-best", kind=RecordKind.MERGE_BEST, members=members)])
     return _add(step, _next_soup(step.status, singles)) if "Greedy" in wanted else step
 
 
 def first(spec: MergeSearchSpec) -> list[Record]:
     """What needs no scores: the checkpoints, the first of them once more, and uniform."""
-    names = tuple(checkpoint.name for checkpoint in spec.checkpoints)
     planned = []
     if "Checkpoints" in spec.search.baselines:
-        planned += [Record(id=f"checkpoint-{name}", kind=RecordKind.CHECKPOINT, members=(name,)) for name in names]
-        planned.append(Record(id="noise", kind=RecordKind.NOISE, members=names[:1]))
+        planned += [
+            Record(id=f"checkpoint-{checkpoint.name}", kind=RecordKind.CHECKPOINT, members=(position,))
+            for position, checkpoint in enumerate(spec.checkpoints)
+        ]
+        planned.append(Record(id="noise", kind=RecordKind.NOISE, members=(0,)))
     if "Uniform" in spec.search.baselines:
-        planned.append(Record(id="uniform", kind=RecordKind.UNIFORM, members=names))
+        everything = tuple(range(len(spec.checkpoints)))
+        planned.append(Record(id="uniform", kind=RecordKind.UNIFORM, members=everything))
     return planned
 
 
@@ -95,14 +97,11 @@ def _next_soup(status: MergeSearchStatus, singles: list[Record]) -> list[Record]
     if not singles or not all(record.state is RecordState.SCORED for record in (*singles, *soups)):
         return []
     order = selection.ranked([record.fitness or 0.0 for record in singles])
-    names = [record.members[0] for record in singles]
-    tried: list[tuple[tuple[int, ...], float]] = [((order[0],), singles[order[0]].fitness or 0.0)]
-    tried += [(tuple(names.index(name) for name in soup.members), soup.fitness or 0.0) for soup in soups]
+    tried = [(soup.members, soup.fitness or 0.0) for soup in (singles[order[0]], *soups)]
     members = selection.greedy_next(order, tried)
     if members is None:
         return []
-    soup = tuple(names[i] for i in members)
-    return [Record(id=f"greedy-{len(soups) + 1}", kind=RecordKind.GREEDY, members=soup)]
+    return [Record(id=f"greedy-{len(soups) + 1}", kind=RecordKind.GREEDY, members=members)]
 
 
 def _add(step: Step, planned: list[Record]) -> Step:

@@ -16,6 +16,8 @@ from mergesearch.lifecycle.step import MAX_DECISION, ChildState, ObservedChild, 
 from mergesearch.reasons import Reason
 from mergesearch.search import objective
 
+SCORE_DIGITS = 9
+"""Decimals of a score that are kept: far more than samples can tell, and half of what a float takes in a status."""
 STDERR_DIGITS = 6
 CHANGED = (Reason.CHECKPOINT_CHANGED, Reason.TASKS_CHANGED)
 RecordReport = MergeReport | EvaluationReport
@@ -103,7 +105,7 @@ def _merged(step: Step, launch: Launch, record: Record, report: MergeReport) -> 
 
 def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationReport) -> Step:
     held_in = len(step.spec.objective.tasks)
-    scores = tuple(score.score for score in report.scores)
+    scores = tuple(round(score.score, SCORE_DIGITS) for score in report.scores)
     task_weights = [number_of(task.weight) for task in step.spec.objective.tasks]
     wanted = [task.name for task in step.spec.objective.tasks]
     if launch.split == "unseen":

@@ -204,8 +204,7 @@ def _evaluation_candidate(resource: MergeSearch, status: MergeSearchStatus, reco
         path = str(merge_folder(resource.metadata.uid, record.id))
         model = VolumePath(volume=WORKSPACE_VOLUME, path=path)
         return EvaluationCandidate(id=record.id, model=model, merge_hash=record.merge_hash)
-    position = [source.name for source in resource.spec.checkpoints].index(record.members[0])
-    checkpoint = _checkpoints(resource.spec, status)[position]
+    checkpoint = _checkpoints(resource.spec, status)[record.members[0]]
     return EvaluationCandidate(id=record.id, model=checkpoint.location, fingerprint=checkpoint.fingerprint)
 
 

@@ -58,8 +58,8 @@ def build(spec: MergeSearchSpec, status: MergeSearchStatus, algorithm: Algorithm
 def weights(spec: MergeSearchSpec, record: Record) -> tuple[float, ...]:
     """The merge weights of a baseline or candidate, in spec order: a pure function of what is recorded."""
     if record.x is None:
-        members = set(record.members)
-        return tuple(1.0 / len(members) if checkpoint.name in members else 0.0 for checkpoint in spec.checkpoints)
+        share = 1.0 / len(record.members)
+        return tuple(share if position in record.members else 0.0 for position in range(len(spec.checkpoints)))
     how = Strategy(name=name_of(spec), seed=0, population_size=2, mean=(), sigma=1.0).map
     return parametrization.weights_of(decode_vector(record.x), how, number_of(spec.merge.skip_below))
 

@@ -17,7 +17,7 @@ BASELINE_ROLES = {
 
 def rows_of(resource: MergeSearch, status: MergeSearchStatus) -> tuple[Row, ...]:
     """The winner, the other finalists or the best candidates so far, then the baselines by kind."""
-    return (*_candidates(resource, status), *_baselines(status))
+    return (*_candidates(resource, status), *_baselines(resource, status))
 
 
 def finalists(status: MergeSearchStatus) -> list[Record]:
@@ -29,34 +29,35 @@ def _candidates(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
     confirmed = [record for record in status.confirmations if record.kind is RecordKind.SEARCH]
     if not confirmed:
         best = records.best_first(status.candidates)[: resource.spec.search.confirm.finalists]
-        return [_row(status, record, Role.CANDIDATE) for record in best]
+        return [_row(resource, status, record, Role.CANDIDATE) for record in best]
     winner = status.confirmed.id if status.confirmed is not None else None
     ranked = [*finalists(status), *(record for record in confirmed if record.state is not RecordState.SCORED)]
     ranked.sort(key=lambda record: record.id != winner)
     return [
-        _row(status, records.source(status, record), Role.WINNER if record.id == winner else Role.FINALIST)
+        _row(resource, status, records.source(status, record), Role.WINNER if record.id == winner else Role.FINALIST)
         for record in ranked
     ]
 
 
-def _baselines(status: MergeSearchStatus) -> list[Row]:
+def _baselines(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
     soup = baselines.greedy_soup(status)
     return [
-        _row(status, record, role)
+        _row(resource, status, record, role)
         for kind, role in BASELINE_ROLES.items()
         for record in baselines.of_kind(status, kind)
         if kind is not RecordKind.GREEDY or record == soup
     ]
 
 
-def _row(status: MergeSearchStatus, record: Record, role: Role) -> Row:
+def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role: Role) -> Row:
+    members = tuple(resource.spec.checkpoints[position].name for position in record.members)
     gains = status.confirmed.gains if status.confirmed is not None else ()
     gain = next((gain for gain in gains if gain.baseline == record.id), None)
     return Row(
         id=record.id,
-        name=_name(record, role),
+        name=_name(record, role, members),
         role=role,
-        members=record.members,
+        members=members,
         state=record.state,
         on_search=_scored(record),
         on_unseen=_scored(records.find(status, "unseen", record.id)),
@@ -64,11 +65,11 @@ def _row(status: MergeSearchStatus, record: Record, role: Role) -> Row:
     )
 
 
-def _name(record: Record, role: Role) -> str:
+def _name(record: Record, role: Role, members: tuple[str, ...]) -> str:
     """A checkpoint's own name; of the greedy soups only one is shown."""
     if role is Role.GREEDY:
         return "greedy"
-    return record.members[0] if role is Role.CHECKPOINT else record.id
+    return members[0] if role is Role.CHECKPOINT else record.id
 
 
 def _scored(record: Record | None) -> Scored | None:

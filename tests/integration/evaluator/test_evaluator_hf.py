@@ -312,7 +312,7 @@ def test_a_score_that_is_not_finite_fails_its_candidate_for_good_and_the_others_
     assert done.evaluations[good].scores[0].score == 1.0
     alone = evaluator.ask(tasks.evaluation(["one"], [task], search=ref(search), engine=engine))
     assert (alone.exit.code, alone.exit.reason) == (65, "NonFiniteScore")
-    assert alone.evaluations["one"].reused
+    assert not alone.evaluations["one"].reused, "a failure is tried again when it is asked for"
 
 
 def test_no_number_in_a_published_file_is_anything_but_finite_json(four: process.Answered, volumes: Volumes) -> None:

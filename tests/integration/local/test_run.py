@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mergesearch.errors import CliExitCode, InvalidManifestError
-from mergesearch_cli.state import StateHeldError
+from mergesearch.errors import CliExitCode, InvalidManifestError, StateHeldError
 from support.bench import Bench, make
 from support.history import history, partial, read
 

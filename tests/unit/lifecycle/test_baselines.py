@@ -38,7 +38,7 @@ def test_merge_best_holds_the_best_checkpoint_of_each_task() -> None:
     best = {"a": 1, "b": 3}
     bench.world.landscape = lambda weights, task, split: 0.9 if weights[best.get(task, 0)] == 1.0 else 0.5
     bench.rest()
-    assert bench.record("merge-best").members == ("m-1", "m-3")
+    assert bench.record("merge-best").members == (1, 3)
 
 
 def test_greedy_runs_beside_the_search_and_feeds_nothing() -> None:
@@ -105,6 +105,6 @@ def test_a_soup_of_one_checkpoint_is_that_checkpoint() -> None:
     bench = Bench(resource())
     bench.world.landscape = lambda weights, _task, _split: weights[2]
     bench.rest()
-    assert bench.record("merge-best").members == ("m-2",)
+    assert bench.record("merge-best").members == (2,)
     assert not any("merge-best" in ids for ids in bench.made(Stage.MERGE))
     assert bench.record("merge-best").fitness == bench.record("checkpoint-m-2").fitness

@@ -20,6 +20,7 @@ from mergesearch.api.status import MergeSearchStatus, Phase, Record, RecordState
 from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport, Report, TaskScore
 from mergesearch.lifecycle import strategy
 from mergesearch.lifecycle.advance import next_due
+from mergesearch.lifecycle.outcomes import SCORE_DIGITS
 from mergesearch.lifecycle.step import ChildState, Observed
 from mergesearch.reasons import Reason
 from mergesearch.search import optimizer
@@ -283,7 +284,7 @@ class Machine(RuleBasedStateMachine):
 
     def _scores_are_the_worlds(self) -> None:
         given = {
-            (report.candidate, tuple(score.score for score in report.scores))
+            (report.candidate, tuple(round(score.score, SCORE_DIGITS) for score in report.scores))
             for report in self.bench.world.given
             if isinstance(report, EvaluationReport)
         }
@@ -294,7 +295,8 @@ class Machine(RuleBasedStateMachine):
                 assert (record.id, record.scores) in given
                 tasks = [*spec.objective.tasks, *(spec.held_out.tasks if split == "unseen" else ())]
                 weights = strategy.weights(spec, sources[record.id])
-                assert record.scores == tuple(world.landscape(weights, task.name, split) for task in tasks)
+                found = (world.landscape(weights, task.name, split) for task in tasks)
+                assert record.scores == tuple(round(score, SCORE_DIGITS) for score in found)
 
     def _a_replay_proposes_the_same(self) -> None:
         spec, status = self.bench.resource.spec, self.bench.status

@@ -7,6 +7,7 @@ import pytest
 
 from mergesearch.api.status import MAX_MESSAGE, Phase, Record, RecordState, Stage
 from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport, Report, TaskScore
+from mergesearch.lifecycle.outcomes import SCORE_DIGITS
 from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, Process, faults, resource
@@ -64,7 +65,8 @@ def test_a_score_is_the_reports() -> None:
     process.publish(1)
     bench.step()
     record, report = bench.record("c0001"), process.reports[0]
-    assert record.scores == tuple(score.score for score in scores(report))
+    assert record.scores == tuple(round(score.score, SCORE_DIGITS) for score in scores(report))
+    assert record.scores == pytest.approx([score.score for score in scores(report)], abs=1e-9)
     assert record.fitness == math.fsum(record.scores) / 2
     assert record.errors == (0.02, 0.02)
     assert (record.evaluate_seconds, record.finished_at, record.reason) == (10.0, bench.now, None)

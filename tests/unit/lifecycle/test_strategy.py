@@ -118,7 +118,7 @@ def member(
 
 def test_baselines_are_merged_with_equal_weights() -> None:
     spec = resource().spec
-    soup = Record(id="uniform", kind=RecordKind.UNIFORM, members=("m-0", "m-2"))
+    soup = Record(id="uniform", kind=RecordKind.UNIFORM, members=(0, 2))
     assert strategy.weights(spec, soup) == (0.5, 0.0, 0.5)
 
 

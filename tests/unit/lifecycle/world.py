@@ -69,6 +69,10 @@ class World:
     """Documents in each leaf of a task; 400 in a single leaf where a task is not named."""
     contents: dict[str, str] = field(default_factory=dict)
     """A word for what a checkpoint or task holds; another word is another fingerprint."""
+    seconds: tuple[float, float] = (1.0, 10.0)
+    """What a merge and an evaluation say that they took."""
+    stderr: float = 0.02
+    """Of every score."""
     merges: dict[str, tuple[str, tuple[float, ...]]] = field(default_factory=dict)
     """Request hash and weights of every merge on the workspace, by candidate."""
     shaky: set[str] = field(default_factory=set)
@@ -113,7 +117,9 @@ class World:
         self.shaky.discard(candidate.id)
         sealed = digest(candidate.weights) if candidate.keep else None
         return self._remember(
-            MergeReport(version=1, candidate=candidate.id, request_hash=expected, seconds=1.0, weights_digest=sealed)
+            MergeReport(
+                version=1, candidate=candidate.id, request_hash=expected, seconds=self.seconds[0], weights_digest=sealed
+            )
         )
 
     def _evaluate(self, request: EvaluationRequest, candidate: EvaluationCandidate) -> Report:
@@ -126,12 +132,12 @@ class World:
             TaskScore(
                 task=task.name,
                 score=self.landscape(weights, task.name, request.split),
-                stderr=0.02,
+                stderr=self.stderr,
                 samples=sum(leaf.stop - leaf.start for leaf in task.samples),
             )
             for task in request.tasks
         )
-        measured = {"scores": scores, "seconds": 10.0, "prompt_tokens": 100, "generated_tokens": 50}
+        measured = {"scores": scores, "seconds": self.seconds[1], "prompt_tokens": 100, "generated_tokens": 50}
         return self._remember(report.model_copy(update=measured))
 
     def _weights(self, candidate: EvaluationCandidate) -> tuple[float, ...] | None:
