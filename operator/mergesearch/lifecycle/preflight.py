@@ -1,16 +1,17 @@
 """What the preflight has found: the checkpoints and tasks that later requests are checked against; pure."""
 
 from mergesearch.api.base import number_of
-from mergesearch.api.status import MAX_MESSAGE, LeafStatus, PreflightStatus, Stage, TaskStatus
+from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
 from mergesearch.contract import PreflightCheckpointsReport, PreflightTasksReport
 from mergesearch.lifecycle import launches, samples
-from mergesearch.lifecycle.step import Step, clip
+from mergesearch.lifecycle.step import MAX_DECISION, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import power
 
 MAX_WARNINGS = 16
 MAX_VERSIONS = 16
 WITH_RECORDS = (Stage.MERGE, Stage.EVALUATE)
+HALVES = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS)
 
 
 def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
@@ -51,10 +52,11 @@ def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
     )
     wrong = list(samples.problems(spec, found))
     if wrong:
-        return step.stall(Reason.TOO_FEW_SAMPLES, "; ".join(wrong))
+        return stall(step, Reason.TOO_FEW_SAMPLES, "; ".join(wrong))
     changed = [new.name for new, old in zip(found, before.tasks, strict=False) if new != old]
     if changed and _something_is_scored(step):
-        return step.stall(
+        return stall(
+            step,
             Reason.TASKS_CHANGED,
             f"the documents of {', '.join(changed)} are not those that earlier scores were taken on: "
             "restore them and set a new spec.retry, or start a new search",
@@ -70,6 +72,23 @@ def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
         versions=dict(list(report.versions.items())[:MAX_VERSIONS]),
         warnings=_merged_warnings(before, list(report.warnings)),
     )
+
+
+def stall(step: Step, reason: Reason, message: str) -> Step:
+    """A half has found problems. Where the other half has stalled the search before, both are told, so that a person
+    can mend everything at once.
+    """
+    first = step.status.stalled
+    if first is None:
+        return step.stall(reason, message)
+    if message in first.message:
+        return step
+    # As many problems of the second half are seen as there is room for, and at least half of the room is its own.
+    second = f"{reason}: {message}"
+    room = max(MAX_DECISION // 2, MAX_DECISION - len(second) - 1)
+    before = first.message if first.reason is Reason.PREFLIGHT_FAILED else f"{first.reason}: {first.message}"
+    both = clip(f"{clip(before, room)}\n{second}", MAX_DECISION)
+    return step.change(stalled=Decision(reason=Reason.PREFLIGHT_FAILED, message=both))
 
 
 def _something_is_scored(step: Step) -> bool:

@@ -119,6 +119,9 @@ def _not_done(step: Step, stage: Stage, reason: Reason, message: str, *, final: 
     )
     if reason is Reason.SAMPLES_LOST:
         step = _scored_again(step)
+    if stage in preflight.HALVES and step.status.stalled is not None:
+        # It is not tried again, since the other half has stalled the search: what is known of it is told.
+        return preflight.stall(step, reason, message)
     if stage is Stage.CLEANUP or (failures <= STAGE_RETRIES and not final):
         return step
     return step.stall(reason if final else STALLS[stage], message)

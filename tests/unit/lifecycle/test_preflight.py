@@ -6,6 +6,7 @@ from mergesearch.api.status import MAX_MESSAGE, Phase, RecordState, Stage
 from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport, TaskFacts
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.preflight import MAX_VERSIONS, MAX_WARNINGS
+from mergesearch.lifecycle.step import MAX_DECISION
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, Process, faults, resource, scored
 
@@ -55,6 +56,89 @@ def test_a_preflight_that_reports_a_failure_stalls_at_once_with_its_reason(stage
     assert status.stalled.message == wrong.message
     assert len(bench.made(stage)) == 1
     assert not bench.made(Stage.EVALUATE)
+
+
+WRONG = {
+    Stage.PREFLIGHT_CHECKPOINTS: Failure(reason=Reason.CHECKPOINT_MISSING, message="m-1: there is no such folder"),
+    Stage.PREFLIGHT_TASKS: Failure(reason=Reason.TASK_UNKNOWN, message="lm-eval knows no task 'leters'"),
+}
+
+
+@pytest.mark.parametrize("order", [HALVES, HALVES[::-1], None], ids=["tasks last", "checkpoints last", "together"])
+def test_the_problems_of_both_halves_are_told_whichever_ends_first(order: tuple[Stage, ...] | None) -> None:
+    bench = Bench(resource())
+    bench.step()
+    for stage in order or HALVES:
+        (process,) = processes(bench, stage)
+        process.start(bench.world, bench.now)
+        bench.finish(process, End(code=0, failure=WRONG[stage]))
+        if order is not None:
+            bench.step()
+    bench.step()
+    assert not bench.status.launches
+    assert bench.condition("Stalled") == ("True", "PreflightFailed")
+    assert bench.status.stalled is not None
+    lines = bench.status.stalled.message.splitlines()
+    assert sorted(lines) == sorted(f"{wrong.reason}: {wrong.message}" for wrong in WRONG.values())
+
+
+def test_the_other_half_goes_on_after_the_first_has_stalled_and_nothing_else_starts() -> None:
+    bench = Bench(resource())
+    bench.step()
+    (process,) = processes(bench, Stage.PREFLIGHT_CHECKPOINTS)
+    process.start(bench.world, bench.now)
+    bench.finish(process, End(code=0, failure=WRONG[Stage.PREFLIGHT_CHECKPOINTS]))
+    bench.step()
+    assert bench.condition("Stalled") == ("True", "CheckpointMissing")
+    assert [launch.stage for launch in bench.status.launches] == [Stage.PREFLIGHT_TASKS]
+    status = bench.rest()
+    assert bench.condition("Stalled") == ("True", "CheckpointMissing"), "the tasks are good"
+    assert status.preflight_due == (Stage.PREFLIGHT_CHECKPOINTS,)
+
+
+def test_a_half_that_dies_after_the_other_has_stalled_is_told_as_well() -> None:
+    """It will not be tried again, so that nobody could know of it otherwise."""
+    dies = End(code=137, message="evaluator-0: killed by SIGKILL")
+    missing = End(code=0, failure=WRONG[Stage.PREFLIGHT_CHECKPOINTS])
+    bench = Bench(resource(), faults=faults((HALVES[0], None, missing), (HALVES[1], None, dies)))
+    status = bench.rest()
+    assert status.stalled is not None
+    assert "there is no such folder\nProcessDied: evaluator-0: killed by SIGKILL" in status.stalled.message
+
+
+def test_few_unseen_samples_are_told_beside_a_missing_checkpoint() -> None:
+    missing = End(code=0, failure=WRONG[Stage.PREFLIGHT_CHECKPOINTS])
+    bench = Bench(resource(), faults=faults((HALVES[0], None, missing)))
+    bench.world.documents = {"a": (1,)}
+    status = bench.rest()
+    assert status.stalled is not None
+    assert [line.split(":")[0] for line in status.stalled.message.splitlines()] == [
+        "CheckpointMissing",
+        "TooFewSamples",
+    ]
+
+
+@pytest.mark.parametrize("lengths", [(2000, 2000), (2000, 50), (50, 2000)], ids=["both long", "first", "second"])
+def test_long_lists_of_problems_leave_room_for_each_other(lengths: tuple[int, int]) -> None:
+    both = [
+        Failure(reason=Reason.PREFLIGHT_FAILED, message=word * size) for word, size in zip("xy", lengths, strict=True)
+    ]
+    ends = [(stage, None, End(code=0, failure=failure)) for stage, failure in zip(HALVES, both, strict=True)]
+    status = Bench(resource(), faults=faults(*ends)).rest()
+    assert status.stalled is not None
+    message = status.stalled.message
+    assert len(message) <= MAX_DECISION
+    shown = [message.count(word) for word in "xy"]
+    assert all(found >= min(size, 900) for found, size in zip(shown, lengths, strict=True))
+
+
+def test_the_same_problem_of_both_halves_is_told_once() -> None:
+    wrong = Failure(reason=Reason.CHECKPOINT_MISSING, message="volume 'checkpoints' is not a folder")
+    ends = [(stage, None, End(code=0, failure=wrong)) for stage in HALVES]
+    bench = Bench(resource(), faults=faults(*ends))
+    status = bench.rest()
+    assert status.stalled is not None
+    assert (status.stalled.reason, status.stalled.message) == (wrong.reason, wrong.message)
 
 
 @pytest.mark.parametrize("stage", HALVES)
