@@ -106,7 +106,10 @@ def _finished(workspace: Path, request: EvaluationRequest, candidate: Evaluation
 
 
 def _look(candidate: EvaluationCandidate, volumes: Volumes) -> ModelFolder:
-    """The candidate's folder, whole and of the right merge. Raises InvalidRequestError."""
+    """The candidate's folder: whole, of the right merge, or as the preflight saw the checkpoint.
+
+    Raises InvalidRequestError.
+    """
     path = volumes.resolve(candidate.model)
     if candidate.merge_hash is not None:
         found = folders.merge_hash(path)
@@ -114,7 +117,10 @@ def _look(candidate: EvaluationCandidate, volumes: Volumes) -> ModelFolder:
             what = "there is no finished merge" if found is None else f"holds the merge {found}"
             message = f"{path}: {what}; wanted is {candidate.merge_hash}"
             raise InvalidRequestError(message, reason=Reason.WEIGHTS_LOST)
-    return folders.read(path)
+    folder = folders.read(path)
+    if candidate.fingerprint is not None:
+        folders.require_unchanged(folder, candidate.fingerprint)
+    return folder
 
 
 def _report(
@@ -134,6 +140,8 @@ def _report(
             raise
         return _lost(request, candidate, error.message)
     running = resident.ready(request.engine, folder, progress)
+    if candidate.fingerprint is not None:
+        _look(candidate, volumes)  # written while it was loaded, it would be a mixture of two
     load_seconds = time.monotonic() - began
     workspace = volumes.root(files.WORKSPACE_VOLUME)
     report = EvaluationReport(version=1, candidate=candidate.id, request_hash=request.hash_of(candidate))

@@ -4,22 +4,23 @@ Reads headers and small files only; standard library only. What is wrong is an I
 tensor and the numbers; a merge that was lost or torn is for the caller to tell apart from a checkpoint that is wrong.
 """
 
+import hashlib
 import json
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mergesearch import contract, files
+from mergesearch import contract, files, fingerprint
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 
-CONFIG = "config.json"
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 SURROUNDINGS = (
-    CONFIG,
+    fingerprint.CONFIG_FILE,
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -50,6 +51,8 @@ class ModelFolder:
     """Name to shape; the dtype may differ, engines convert."""
     surroundings: str
     """Digest over the files of SURROUNDINGS."""
+    print_files: tuple[fingerprint.File, ...] = ()
+    """All files that its fingerprint covers."""
 
     @property
     def layout(self) -> str:
@@ -61,22 +64,32 @@ def read(path: Path) -> ModelFolder:
     """Look at a folder without reading a tensor. Raises InvalidRequestError."""
     if not path.is_dir():
         raise InvalidRequestError(f"{path}: there is no such folder", reason=Reason.CHECKPOINT_MISSING)
-    read_config(path)
+    config = read_config(path)
     weight_files = _weight_files(path)
     tensors: dict[str, tuple[int, ...]] = {}
+    print_files = []
     for file in weight_files:
-        for name, shape in _header(file).items():
+        facts, shapes = _header(file)
+        print_files.append(facts)
+        for name, shape in shapes.items():
             if name in tensors:
                 raise _unreadable(file, f"tensor {name} stands in another file of the folder too")
             tensors[name] = shape
     _check_index(path, tensors)
     surroundings = contract.digest([[name, _content(path / name)] for name in SURROUNDINGS])
-    return ModelFolder(path, weight_files, tensors, surroundings)
+    return ModelFolder(path, weight_files, tensors, surroundings, (*print_files, *_beside(path, config)))
+
+
+def require_unchanged(folder: ModelFolder, wanted: str) -> None:
+    """Compare a checkpoint with what the preflight saw. Raises InvalidRequestError."""
+    if fingerprint.of(folder.print_files) != wanted:
+        message = f"{folder.path}: {fingerprint.changed(wanted, folder.print_files)}"
+        raise InvalidRequestError(message, reason=Reason.CHECKPOINT_CHANGED)
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """The folder's configuration. Raises InvalidRequestError."""
-    return _json(path / CONFIG)
+    return _json(path / fingerprint.CONFIG_FILE)
 
 
 def context_length(config: Mapping[str, Any]) -> int | None:
@@ -127,24 +140,37 @@ def _check_index(path: Path, tensors: Mapping[str, tuple[int, ...]]) -> None:
             raise _unreadable(path / INDEX, f"tensor {absent[0]} is in none of the files ({len(absent)} absent)")
 
 
-def _header(file: Path) -> dict[str, tuple[int, ...]]:
+def _beside(path: Path, config: Mapping[str, Any]) -> Iterator[fingerprint.File]:
+    """The files that count beside the weights."""
+    entries = sorted(entry.name for entry in path.iterdir())
+    for name in (*fingerprint.companions(entries, config), fingerprint.CONFIG_FILE):
+        try:
+            yield fingerprint.look(path, name)
+        except OSError as error:
+            raise _unreadable(path / name, f"cannot be read: {error}") from error
+
+
+def _header(file: Path) -> tuple[fingerprint.File, dict[str, tuple[int, ...]]]:
     """Names and shapes of a safetensors file whose length is what its header promises."""
-    size = file.stat().st_size
     with file.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        size = status.st_size
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
         if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
             raise _unreadable(file, f"{size} bytes do not hold a safetensors header of {length} bytes")
-        try:
-            header = json.loads(stream.read(length))
-            entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            shapes = {name: tuple(int(n) for n in entry["shape"]) for name, entry in entries.items()}
-            end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _unreadable(file, f"its header cannot be read: {error}") from error
+        document = stream.read(length)
+    try:
+        header = json.loads(document)
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        shapes = {name: tuple(int(n) for n in entry["shape"]) for name, entry in entries.items()}
+        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(file, f"its header cannot be read: {error}") from error
     if size != 8 + length + end:
         raise _unreadable(file, f"is {size} bytes long, its header promises {8 + length + end}")
-    return shapes
+    digest = hashlib.sha256(document).hexdigest()
+    return fingerprint.File(file.name, size, status.st_mtime_ns, digest), shapes
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ What a request does not need is not imported for it: a comparison never loads lm
 """
 
 import os
+from collections.abc import Callable
 
 from mergesearch import worker
 from mergesearch.contract import CompareRequest, Engine, EvaluationRequest, PreflightTasksRequest, Request
@@ -18,11 +19,22 @@ from mergesearch_evaluator.resident import Resident
 PROGRAM = "mergesearch-evaluator"
 
 
+def start_engine(settings: Engine, folder: ModelFolder) -> LoadedEngine:
+    """Import the backend and load the first model into it. Raises whatever the backend raises."""
+    if settings.backend == "hf":
+        from mergesearch_evaluator.engines import hf
+
+        return hf.HfEngine(settings, folder)
+    from mergesearch_evaluator.engines import vllm
+
+    return vllm.VllmEngine(settings, folder)
+
+
 class Evaluator:
     """Meets requests one after the other, and keeps an engine warm between them."""
 
-    def __init__(self) -> None:
-        self._resident = Resident(start_engine)
+    def __init__(self, start: Callable[[Engine, ModelFolder], LoadedEngine] = start_engine) -> None:
+        self._resident = Resident(start)
 
     def __call__(self, request: Request, volumes: Volumes, emit: Emit, progress: Progress) -> None:
         """Raises MergeSearchError; anything else counts as transient."""
@@ -48,17 +60,6 @@ class Evaluator:
     def close(self) -> None:
         """Shut the engine down."""
         self._resident.close()
-
-
-def start_engine(settings: Engine, folder: ModelFolder) -> LoadedEngine:
-    """Import the backend and load the first model into it. Raises whatever the backend raises."""
-    if settings.backend == "hf":
-        from mergesearch_evaluator.engines import hf
-
-        return hf.HfEngine(settings, folder)
-    from mergesearch_evaluator.engines import vllm
-
-    return vllm.VllmEngine(settings, folder)
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mergesearch import fingerprint
 from mergesearch_merger import dtypes
 from mergesearch_merger.header import Tensor
 
@@ -53,7 +54,13 @@ class Checkpoint:
     """The content of config.json."""
     companions: Mapping[str, Path]
     """Tokenizer, chat template and other files that a merge carries along, by name."""
-    fingerprint: str
+    print_files: tuple[fingerprint.File, ...]
+    """All files that its fingerprint covers."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any of those files is written again."""
+        return fingerprint.of(self.print_files)
 
     @property
     def size(self) -> int:

@@ -17,7 +17,6 @@ from mergesearch.worker import Volumes
 from mergesearch_merger import layout
 from mergesearch_merger.findings import Finding, names
 
-CONFIG_FILE = "config.json"
 ADAPTER_FILE = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".distcp")
 """Endings of files that can only be read by running what they hold: these are never opened."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mergesearch import contract
+from mergesearch import contract, fingerprint
 from mergesearch.contract import Dtype
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
@@ -72,12 +72,6 @@ def inspect(checkpoints: Iterable[contract.Checkpoint], volumes: Volumes, refere
 
 
 def _changed(wanted: contract.Checkpoint, checkpoint: Checkpoint) -> Iterable[Finding]:
-    if wanted.fingerprint == checkpoint.fingerprint:
-        return
-    newest = max(checkpoint.files, key=lambda file: file.mtime_ns)
-    yield Finding(
-        f"checkpoint {wanted.name!r}: {checkpoint.label} has changed since the preflight (fingerprint "
-        f"{wanted.fingerprint}, now {checkpoint.fingerprint}; the newest weight file is {newest.name}); a search needs "
-        "the same checkpoints from its beginning to its end",
-        Reason.CHECKPOINT_CHANGED,
-    )
+    if wanted.fingerprint not in (None, checkpoint.fingerprint):
+        what = fingerprint.changed(wanted.fingerprint, checkpoint.print_files)
+        yield Finding(f"checkpoint {wanted.name!r}: {checkpoint.label} {what}", Reason.CHECKPOINT_CHANGED)

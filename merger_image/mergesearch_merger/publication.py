@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from mergesearch import files
+from mergesearch import files, fingerprint
 from mergesearch.contract import MergeCandidate, MergeRequest
-from mergesearch_merger import companions, digests, folder, layout
+from mergesearch_merger import companions, digests, layout
 from mergesearch_merger import record as records
 from mergesearch_merger.prepared import Prepared
 
@@ -44,7 +44,7 @@ def record_of(
 def documents(request: MergeRequest, prepared: Prepared, record: records.MergeRecord) -> dict[str, bytes]:
     """The files of a merge that are written anew: config, index, record."""
     found = {
-        folder.CONFIG_FILE: companions.merged_config(prepared.reference.config, request.dtype).encode(),
+        fingerprint.CONFIG_FILE: companions.merged_config(prepared.reference.config, request.dtype).encode(),
         files.MERGE_RECORD: (record.to_json() + "\n").encode(),
     }
     index = prepared.layout.index()

@@ -7,13 +7,12 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mergesearch import contract
+from mergesearch import contract, fingerprint
 from mergesearch.reasons import Reason
 from mergesearch.worker import Volumes
-from mergesearch_merger import companions, header, layout
 from mergesearch_merger import folder as folders
+from mergesearch_merger import header, layout
 from mergesearch_merger.checkpoint import Checkpoint, Place, WeightFile
 from mergesearch_merger.findings import Finding, names
 
@@ -23,11 +22,11 @@ def read(checkpoint: contract.Checkpoint, volumes: Volumes) -> tuple[Checkpoint 
     try:
         folder = folders.find(checkpoint, volumes)
         folders.refuse_other_formats(folder)
-        config = folders.json_document(folder, folders.CONFIG_FILE)
+        config = folders.json_document(folder, fingerprint.CONFIG_FILE)
         members, index = _members(folder)
         weight_files = _weight_files(folder, members)
         places = _places(folder, weight_files, members, index)
-        carried = companions.find(folder.entries, config)
+        carried = fingerprint.companions(folder.entries, config)
         carried_paths = {name: folders.regular(folder, name) for name in carried}
         found = Checkpoint(
             name=checkpoint.name,
@@ -37,7 +36,7 @@ def read(checkpoint: contract.Checkpoint, volumes: Volumes) -> tuple[Checkpoint 
             places=places,
             config=config,
             companions=carried_paths,
-            fingerprint=_fingerprint(folder, weight_files, [*carried, folders.CONFIG_FILE]),
+            print_files=_print_files(folder, weight_files, [*carried, fingerprint.CONFIG_FILE]),
         )
     except folders.FolderError as error:
         return None, error.findings
@@ -137,16 +136,12 @@ def _places(
     return places
 
 
-def _fingerprint(folder: folders.Folder, weight_files: Sequence[WeightFile], others: Sequence[str]) -> str:
-    """Over names, sizes, times of change and header digests of all files that shape a merge."""
-    parts: list[list[Any]] = [
-        [file.name, file.size, file.mtime_ns, file.header_digest]
-        for file in sorted(weight_files, key=lambda file: file.name)
-    ]
-    for name in sorted(others):
-        status = (folder.path / name).stat()
-        parts.append([name, status.st_size, status.st_mtime_ns])
-    return contract.digest("checkpoint", parts)
+def _print_files(
+    folder: folders.Folder, weight_files: Sequence[WeightFile], others: Sequence[str]
+) -> tuple[fingerprint.File, ...]:
+    """All files that the fingerprint covers."""
+    weights = (fingerprint.File(file.name, file.size, file.mtime_ns, file.header_digest) for file in weight_files)
+    return (*weights, *(fingerprint.look(folder.path, name) for name in others))
 
 
 def stale_files(weight_files: Sequence[WeightFile]) -> Iterator[str]:

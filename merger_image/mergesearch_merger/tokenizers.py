@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 
+from mergesearch import fingerprint
 from mergesearch.reasons import Reason
 from mergesearch_merger import companions, configs, vocabulary
 from mergesearch_merger.checkpoint import Checkpoint
@@ -17,7 +18,7 @@ def check(reference: Checkpoint, others: Sequence[Checkpoint]) -> Iterator[Findi
     if not companions.has_vocabulary(tuple(reference.companions)):
         yield Finding(
             f"{reference.label}: the merges are to carry its tokenizer, but it has none "
-            f"(none of {', '.join(companions.TOKENIZER_FILES)})",
+            f"(none of {', '.join(fingerprint.TOKENIZER_FILES)})",
             Reason.CHECKPOINT_UNREADABLE,
         )
         return

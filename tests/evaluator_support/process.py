@@ -37,10 +37,10 @@ class Answered:
 class ResidentProcess:
     """`mergesearch-evaluator --serve` with its volumes."""
 
-    def __init__(self, volumes: Mapping[str, Path], home: Path) -> None:
+    def __init__(self, volumes: Mapping[str, Path], home: Path, command: Sequence[str] = (PROGRAM,)) -> None:
         self._log = (home / "log").open("ab")
         self._process = subprocess.Popen(
-            [PROGRAM, "--serve", *_arguments(volumes)],
+            [*command, "--serve", *_arguments(volumes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTRACT_LAYER = ("reasons", "errors", "files", "contract", "worker")
+CONTRACT_LAYER = ("reasons", "errors", "files", "contract", "fingerprint", "worker")
 """From the bottom to the top."""
 
 

@@ -1,15 +1,17 @@
 """What is wrong with tasks, engine arguments and checkpoints, and what the user reads before an engine is started."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evaluator_support import models, process, tasks
+from evaluator_support import models, overwriting, process, tasks
 from evaluator_support.bad_tasks import CASES, Case, generate, yaml
-from mergesearch import contract, files
+from mergesearch import contract, files, fingerprint
+from mergesearch_evaluator import folders
 
 Volumes = dict[str, Path]
 
@@ -305,6 +307,58 @@ def test_a_checkpoint_that_is_not_there_is_refused_with_every_other_problem(
     assert (done.exit.code, done.exit.reason) == (64, "CheckpointMissing")
     assert "candidate nobody: " in done.exit.message
     assert "no filter 'third'" in done.exit.message
+
+
+def checkpoint_as_it_is(folder: Path, name: str) -> contract.EvaluationCandidate:
+    """The candidate with the fingerprint that the preflight finds."""
+    return tasks.candidate(folder.name, id=name, fingerprint=fingerprint.of(folders.read(folder).print_files))
+
+
+def test_a_checkpoint_that_was_overwritten_in_mid_search_is_refused_before_an_engine_is_started(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str
+) -> None:
+    folder = models.write_model(volumes["checkpoints"] / search, 5)
+    candidates = [checkpoint_as_it_is(folder, "trained-on"), checkpoint_as_it_is(volumes["checkpoints"] / "one", "one")]
+    models.write_weights(folder, models.tensors(6))
+    reference = contract.SearchRef(name="soup", uid=search)
+
+    done = evaluator.ask(tasks.evaluation(candidates, [tasks.task("letters")], search=reference))
+
+    assert (done.exit.code, done.exit.reason) == (64, "CheckpointChanged"), done.exit.message
+    assert f"candidate trained-on: {folder}: has changed since the preflight" in done.exit.message
+    assert "written last: model.safetensors, " in done.exit.message
+    assert "candidate one" not in done.exit.message
+    assert (done.reports, done.engine_starts) == ([], 0)
+
+
+def test_a_checkpoint_that_is_as_the_preflight_saw_it_is_scored(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str
+) -> None:
+    reference = contract.SearchRef(name="soup", uid=search)
+    candidates = [checkpoint_as_it_is(volumes["checkpoints"] / "one", "one")]
+
+    done = evaluator.ask(tasks.evaluation(candidates, [tasks.task("letters")], search=reference))
+
+    assert done.exit.code == 0, done.exit.message
+    assert done.evaluations["one"].failure is None
+
+
+def test_a_checkpoint_that_is_written_while_it_is_loaded_is_not_scored(
+    volumes: Volumes, home: Path, search: str
+) -> None:
+    folder = models.write_model(volumes["checkpoints"] / search, 5)
+    request = tasks.evaluation(
+        [checkpoint_as_it_is(folder, "torn")],
+        [tasks.task("letters")],
+        search=contract.SearchRef(name="soup", uid=search),
+    )
+    running = process.ResidentProcess(volumes, home, [sys.executable, overwriting.__file__])
+
+    done = running.ask(request)
+
+    assert (done.exit.code, done.exit.reason) == (64, "CheckpointChanged"), done.exit.message
+    assert (done.reports, done.engine_starts) == ([], 1)
+    assert running.end() == 0
 
 
 def test_a_metric_that_only_the_run_can_disprove_is_named_with_those_that_exist(

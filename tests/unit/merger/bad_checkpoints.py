@@ -695,9 +695,11 @@ def _(scene: Scene) -> None:
     Reason.CHECKPOINT_CHANGED,
     "'b'",
     "changed since the preflight",
-    "model.safetensors",
+    "written last: model.safetensors, ",
 )
 def _(scene: Scene) -> Scene:
     request = scene.request()
     b = request.checkpoints[1].model_copy(update={"fingerprint": "0" * 64})
+    weights = scene.checkpoints / "b" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes())
     return replace(scene, request_changes={"checkpoints": (request.checkpoints[0], b, request.checkpoints[2])})

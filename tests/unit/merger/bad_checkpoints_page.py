@@ -44,6 +44,7 @@ def _normal(message: str, root: Path) -> str:
     """Without what differs from machine to machine, on one line of a table."""
     message = message.replace(str(root), "/volumes")
     message = re.sub(r"\b[0-9a-f]{64}\b", "(SHA-256)", message)
+    message = re.sub(r"\b\d{4}-\d\d-\d\dT[\d:]{8}Z", "(time)", message)
     message = re.sub(r"\n\s*For further information visit \S+", "", message)
     return message.replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>")
 

@@ -1,0 +1,91 @@
+"""A checkpoint's fingerprint: over names, sizes, times of change and weight headers of all files that shape a merge or
+a score. Standard library and pydantic only.
+
+Both images take it, each from the headers that it reads anyway: the merger says in the preflight what it is, and every
+later merge or evaluation of the checkpoint compares. A tensor's data is never read for it.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from mergesearch import contract
+
+CONFIG_FILE = "config.json"
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "vocab.txt",
+    "*.tiktoken",
+    "tekken.json",
+)
+"""Any of these holds a vocabulary."""
+
+COMPANIONS = (
+    *TOKENIZER_FILES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.*",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+)
+"""Files beside the weights that change what a model answers."""
+
+MODEL_CODE = "*.py"
+"""Counts where config.json refers to code in the folder (`auto_map`): without it the model does not load."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a checkpoint as it lay there when it was looked at."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    header_digest: str | None = None
+    """SHA-256 over the header's JSON, of a weight file."""
+
+
+def companions(entries: Sequence[str], config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those names among the folder's `entries` that belong to the model beside its weights and config.json."""
+    patterns = (*COMPANIONS, MODEL_CODE) if "auto_map" in config else COMPANIONS
+    return tuple(name for name in entries if any(fnmatch(name, pattern) for pattern in patterns))
+
+
+def look(folder: Path, name: str) -> File:
+    """A file beside the weights. Raises OSError."""
+    status = (folder / name).stat()
+    return File(name, status.st_size, status.st_mtime_ns)
+
+
+def of(found: Sequence[File]) -> str:
+    """The fingerprint of a checkpoint of these files, in whatever order: weight files, companions, config.json."""
+    weights = [[f.name, f.size, f.mtime_ns, f.header_digest] for f in _by_name(found) if f.header_digest is not None]
+    others = [[f.name, f.size, f.mtime_ns] for f in _by_name(found) if f.header_digest is None]
+    return contract.digest("checkpoint", weights + others)
+
+
+def changed(wanted: str, found: Sequence[File]) -> str:
+    """What to say of a checkpoint whose fingerprint is no longer `wanted`: which of its files was written last."""
+    newest = max(found, key=lambda file: file.mtime_ns)
+    when = datetime.datetime.fromtimestamp(newest.mtime_ns // 10**9, datetime.UTC)
+    return (
+        f"has changed since the preflight (fingerprint {wanted}, now {of(found)}; written last: {newest.name}, "
+        f"{newest.size} bytes, {when:%Y-%m-%dT%H:%M:%SZ}); a search needs the same checkpoints from its beginning to "
+        "its end"
+    )
+
+
+def _by_name(found: Sequence[File]) -> list[File]:
+    return sorted(found, key=lambda file: file.name)
