@@ -11,22 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mergesearch import contract
 from mergesearch.contract import Engine
-from mergesearch.errors import InvalidRequestError, MergeSearchError, TryAgainError
-from mergesearch.reasons import Reason
+from mergesearch.errors import MergeSearchError
 from mergesearch.worker import Progress
+from mergesearch_evaluator.engines import failures
 from mergesearch_evaluator.engines.base import LoadedEngine
 from mergesearch_evaluator.folders import ModelFolder
-from mergesearch_evaluator.problems import clipped
 
 if TYPE_CHECKING:
     from mergesearch_evaluator.catalog import LoadedTask
 
 Result = TypeVar("Result")
-
-OUT_OF_MEMORY = ("out of memory", "outofmemory", "cannot allocate memory", "can't allocate memory")
-"""What allocators say, in lower case."""
-REFUSALS = (TypeError, ValueError, AssertionError, NotImplementedError, ImportError)
-"""What backends raise at the start for settings or a model that they cannot run with."""
 
 
 @dataclass
@@ -53,12 +47,12 @@ class Resident:
         key = _key(settings, folder)
         if self._running is not None and self._running.key == key:
             running = self._running
-            self._or_close(lambda: running.engine.swap(folder), refusals=())
+            self._or_close(lambda: running.engine.swap(folder), failures.in_use)
             return running
         self.close()
         progress(f"starting {settings.backend}")
         began = time.monotonic()
-        engine = self._or_close(lambda: self._start(settings, folder), refusals=REFUSALS)
+        engine = self._or_close(lambda: self._start(settings, folder), failures.at_start)
         progress(f"{settings.backend} is up after {time.monotonic() - began:.1f} s")
         self._running = Running(key, engine)
         return self._running
@@ -74,8 +68,8 @@ class Resident:
             raise
         except Exception as error:
             self.close()
-            if _is_out_of_memory(error) or "engine" in type(error).__name__.lower():
-                raise _try_again(error) from error
+            if failures.is_out_of_memory(error) or "engine" in type(error).__name__.lower():
+                raise failures.in_use(error) from error
             raise
 
     def close(self) -> None:
@@ -84,7 +78,7 @@ class Resident:
         if running is not None:
             running.engine.close()
 
-    def _or_close(self, act: Callable[[], Result], refusals: tuple[type[Exception], ...]) -> Result:
+    def _or_close(self, act: Callable[[], Result], judge: Callable[[Exception], MergeSearchError]) -> Result:
         """The border to the backends: every error of theirs becomes one of ours, and leaves no engine behind."""
         try:
             return act()
@@ -93,27 +87,10 @@ class Resident:
             raise
         except Exception as error:
             self.close()
-            if isinstance(error, refusals) and not _is_out_of_memory(error):
-                message = clipped(f"the engine refuses to start: {_sentence(error)}")
-                raise InvalidRequestError(message, reason=Reason.ENGINE_REFUSED) from error
-            raise _try_again(error) from error
+            raise judge(error) from error
 
 
 def _key(settings: Engine, folder: ModelFolder) -> str:
     return contract.digest(
         settings.backend, settings.dtype, settings.seed, settings.batch_size, settings.engine_args, folder.layout
     )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    text = f"{type(error).__name__}: {error}".lower()
-    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY)
-
-
-def _try_again(error: Exception) -> TryAgainError:
-    reason = Reason.OUT_OF_MEMORY if _is_out_of_memory(error) else Reason.ENGINE_FAILED
-    return TryAgainError(clipped(f"the engine failed: {_sentence(error)}"), reason=reason)
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
