@@ -99,10 +99,21 @@ def _duration(duration: str) -> str:
 
 _DECIMAL_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 
-PositiveDecimal = Annotated[str, Field(max_length=24, pattern=_DECIMAL_PATTERN), AfterValidator(_positive)]
-FractionDecimal = Annotated[str, Field(max_length=24, pattern=_DECIMAL_PATTERN), AfterValidator(_fraction)]
-Size = Annotated[str, Field(max_length=24), AfterValidator(_size)]
-Duration = Annotated[str, Field(max_length=24), AfterValidator(_duration)]
+PositiveDecimal = Annotated[
+    str,
+    Field(max_length=24, pattern=_DECIMAL_PATTERN, json_schema_extra={"format": "positive-decimal"}),
+    AfterValidator(_positive),
+]
+FractionDecimal = Annotated[
+    str,
+    Field(max_length=24, pattern=_DECIMAL_PATTERN, json_schema_extra={"format": "fraction-decimal"}),
+    AfterValidator(_fraction),
+]
+Size = Annotated[str, Field(max_length=24, json_schema_extra={"format": "size"}), AfterValidator(_size)]
+Duration = Annotated[
+    str, Field(max_length=24, json_schema_extra={"format": "hours-minutes-seconds"}), AfterValidator(_duration)
+]
+"""Where a validator of Python decides, `format` tells readers of the schema which."""
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """Lower-case letters, digits, `-` and `.`."""
 RelativePath = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^/\x00][^\x00]*$")]

@@ -32,6 +32,8 @@ MAX_NAME = 40
 Aggregate = Literal["Mean", "WeightedMean", "GeometricMean", "Minimum"]
 Baseline = Literal["Checkpoints", "Uniform", "MergeBest", "Greedy"]
 Mapping = dict[Annotated[str, Field(max_length=253)], Annotated[str, Field(max_length=1024)]]
+PassedOn = Annotated[dict[str, JsonValue], Field(max_length=64)]
+"""A part of a pod that is Kubernetes' own."""
 
 
 class CheckpointSource(ApiModel):
@@ -98,7 +100,8 @@ class Storage(ApiModel):
     volumes: tuple[NamedVolume, ...] = Field(default=(), max_length=8)
     """Further volumes, read only."""
     keep_best: int = Field(default=1, ge=1, le=16)
-    """Weights of this many best merges stay; all others are removed once scored. May change while the search runs."""
+    """Weights of this many best merges stay, unset 1; all others are removed once scored. May change while the search
+    runs."""
     max_pending: int = Field(default=4, ge=1, le=64)
     """Merges on the volume that are not scored yet: mergers never outrun evaluators."""
 
@@ -213,7 +216,7 @@ class Confirm(ApiModel):
     """How the winner is confirmed on samples that the search never saw."""
 
     finalists: int = Field(default=3, ge=1, le=16)
-    """Best candidates of the search that are scored again."""
+    """Best candidates of the search that are scored again; unset takes 3, or all of a shorter search."""
     baselines: Literal["Best", "All"] = "Best"
     """Best: the best checkpoint, uniform and merge-best. All: every baseline."""
 
@@ -272,23 +275,23 @@ class PodTemplate(ApiModel):
     """Further annotations."""
     node_selector: Mapping = Field(default={}, max_length=32)
     """Node labels that a node must have."""
-    tolerations: tuple[dict[str, JsonValue], ...] = Field(default=(), max_length=32)
+    tolerations: tuple[PassedOn, ...] = Field(default=(), max_length=32)
     """Taints to tolerate."""
-    affinity: dict[str, JsonValue] | None = None
+    affinity: PassedOn | None = None
     """Affinity of the pods."""
     priority_class_name: ShortText | None = None
     """Priority class."""
     runtime_class_name: ShortText | None = None
     """Runtime class, such as gVisor's."""
-    image_pull_secrets: tuple[dict[str, JsonValue], ...] = Field(default=(), max_length=8)
+    image_pull_secrets: tuple[PassedOn, ...] = Field(default=(), max_length=8)
     """Secrets for the image registry."""
-    security_context: dict[str, JsonValue] | None = None
+    security_context: PassedOn | None = None
     """Security context of the pod: fsGroup, runAsUser, runAsGroup, supplementalGroups."""
-    env: tuple[dict[str, JsonValue], ...] = Field(default=(), max_length=64)
+    env: tuple[PassedOn, ...] = Field(default=(), max_length=64)
     """Further environment variables."""
-    volumes: tuple[dict[str, JsonValue], ...] = Field(default=(), max_length=16)
+    volumes: tuple[PassedOn, ...] = Field(default=(), max_length=16)
     """Further volumes."""
-    volume_mounts: tuple[dict[str, JsonValue], ...] = Field(default=(), max_length=16)
+    volume_mounts: tuple[PassedOn, ...] = Field(default=(), max_length=16)
     """Where they are mounted."""
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mergesearch.api.base import ApiModel
+from mergesearch.api.spec import MAX_CHECKPOINTS, MAX_EVALUATIONS, MAX_TASKS
 from mergesearch.contract import Sha256, ShortDigest, Split
 from mergesearch.reasons import Reason
 
@@ -24,6 +25,18 @@ MAX_MESSAGE = 200
 MAX_STATUS_BYTES = 400_000
 
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
+Id = Annotated[str, Field(max_length=80)]
+"""Of a record."""
+Word = Annotated[str, Field(max_length=128)]
+"""A version, a name within MergeSearch."""
+Leaf = Annotated[str, Field(max_length=256)]
+"""Name of a leaf task in lm-eval."""
+MAX_BASELINES = 2 * MAX_CHECKPOINTS + 8
+"""Every checkpoint, every greedy soup, the noise floor, uniform and merge-best."""
+MAX_RECORDS = MAX_EVALUATIONS + MAX_BASELINES
+MAX_LEAVES = 4096
+MAX_LAUNCHES = 256
+"""Far more than there are slots: mergers are bounded by `maxPending`, evaluators by `parallelism`."""
 
 
 class Phase(StrEnum):
@@ -81,14 +94,15 @@ class Record(ApiModel):
     confirmation.
     """
 
-    id: str
+    id: Id
     """Unique within its list; for a confirmation, the id of what is confirmed."""
     kind: RecordKind
+    """What it scores."""
     generation: int | None = None
     """Generation of a search candidate, from 0."""
-    x: str | None = None
+    x: Annotated[str, Field(max_length=344)] | None = None
     """The proposed vector of a search candidate: base64 of little-endian float32, one number a checkpoint."""
-    members: tuple[int, ...] = ()
+    members: tuple[int, ...] = Field(default=(), max_length=MAX_CHECKPOINTS)
     """Of a baseline: positions in the spec of the checkpoints that are merged with equal weights."""
     state: RecordState = RecordState.WAITING
     """Where it is."""
@@ -106,10 +120,10 @@ class Record(ApiModel):
     """Request hash of the weights that lie there or are being scored."""
     weights_digest: Sha256 | None = None
     """Of a confirmation: over the merged weights, as `merge.json` has it."""
-    scores: tuple[float, ...] = ()
+    scores: tuple[float, ...] = Field(default=(), max_length=2 * MAX_TASKS)
     """Held-in score on each task, in spec order; then, in a confirmation, on each held-out task. Rounded to 9 decimals,
     which is what the search goes by."""
-    errors: tuple[float | None, ...] = ()
+    errors: tuple[float | None, ...] = Field(default=(), max_length=2 * MAX_TASKS)
     """Standard error of each score, rounded."""
     fitness: float | None = None
     """Aggregate of the held-in scores."""
@@ -143,9 +157,9 @@ class Launch(ApiModel):
     """What it does."""
     split: Split = "search"
     """Which list of records its candidates are in, and which samples they are scored on."""
-    candidates: tuple[str, ...] = ()
+    candidates: tuple[Id, ...] = Field(default=(), max_length=MAX_RECORDS)
     """Ids of its records."""
-    prunes: tuple[str, ...] = ()
+    prunes: tuple[Id, ...] = Field(default=(), max_length=MAX_RECORDS)
     """Ids whose weights it removes first."""
     created_at: datetime
     """When it was recorded."""
@@ -154,7 +168,7 @@ class Launch(ApiModel):
 class LeafStatus(ApiModel):
     """A leaf task as the preflight saw it."""
 
-    name: str
+    name: Leaf
     """Name in lm-eval."""
     total: int
     """Documents."""
@@ -165,16 +179,16 @@ class LeafStatus(ApiModel):
 class TaskStatus(ApiModel):
     """A task as the preflight saw it."""
 
-    name: str
+    name: Leaf
     """Name in lm-eval."""
-    leaves: tuple[LeafStatus, ...]
+    leaves: tuple[LeafStatus, ...] = Field(max_length=MAX_LEAVES)
     """Its leaf tasks."""
 
 
 class PreflightStatus(ApiModel):
     """What the preflight found; what later requests are checked against."""
 
-    fingerprints: tuple[Sha256, ...] = ()
+    fingerprints: tuple[Sha256, ...] = Field(default=(), max_length=MAX_CHECKPOINTS)
     """Of the checkpoints, in spec order."""
     input_bytes: int = 0
     """Of all checkpoints."""
@@ -184,11 +198,11 @@ class PreflightStatus(ApiModel):
     """Of one merge."""
     free_bytes: int = 0
     """On the workspace, when it was measured."""
-    tasks: tuple[TaskStatus, ...] = ()
+    tasks: tuple[TaskStatus, ...] = Field(default=(), max_length=2 * MAX_TASKS)
     """Held-in, then held-out tasks."""
     smallest_gain: float | None = None
     """The smallest gain that the unseen samples can prove: one-sided 5%, power 80%, one in five samples differing."""
-    versions: dict[str, str] = Field(default={}, max_length=16)
+    versions: dict[str, Word] = Field(default={}, max_length=16)
     """Of lm-eval and the backend."""
     warnings: tuple[Message, ...] = Field(default=(), max_length=16)
     """What a person should know."""
@@ -197,7 +211,7 @@ class PreflightStatus(ApiModel):
 class AlgorithmStatus(ApiModel):
     """What proposes the candidates; with the records it determines all that is proposed later."""
 
-    name: str
+    name: Word
     """`Softmax`, `Box`, `Paper` or `Random`."""
     seed: int
     """Seed of every proposal."""
@@ -205,7 +219,7 @@ class AlgorithmStatus(ApiModel):
     """Number of checkpoints."""
     population_size: int
     """Candidates of a generation."""
-    versions: dict[str, str]
+    versions: dict[str, Word] = Field(max_length=16)
     """Of cmaes and numpy, when the search began."""
 
 
@@ -233,11 +247,11 @@ class Counts(ApiModel):
 class Best(ApiModel):
     """The best search candidate so far, on the search samples."""
 
-    id: str
+    id: Id
     """Its id."""
     fitness: float
     """Its fitness."""
-    weights: dict[str, float]
+    weights: dict[str, float] = Field(max_length=MAX_CHECKPOINTS)
     """Its weights, rounded to 6 digits."""
     gain: float | None = None
     """Over the best baseline on the search samples."""
@@ -246,7 +260,7 @@ class Best(ApiModel):
 class Gain(ApiModel):
     """The winner against one baseline on the unseen samples."""
 
-    baseline: str
+    baseline: Id
     """Id of the baseline."""
     gain: float
     """Difference of fitness."""
@@ -261,15 +275,15 @@ class Gain(ApiModel):
 class Confirmed(ApiModel):
     """The winner, chosen and proven on samples that the search never saw."""
 
-    id: str
+    id: Id
     """Its id."""
-    weights: dict[str, float]
+    weights: dict[str, float] = Field(max_length=MAX_CHECKPOINTS)
     """Its weights, rounded to 6 digits."""
     fitness: float
     """On the unseen samples."""
-    path: str
+    path: Annotated[str, Field(max_length=512)]
     """Its folder on the workspace."""
-    gains: tuple[Gain, ...] = ()
+    gains: tuple[Gain, ...] = Field(default=(), max_length=MAX_BASELINES)
     """Against each confirmed baseline, the best checkpoint, uniform and merge-best among them."""
     weights_digest: Sha256 | None = None
     """Over the weights in that folder, as its `merge.json` has it."""
@@ -337,11 +351,13 @@ class MergeSearchStatus(ApiModel):
     """Time with a process running, up to `activeSince`."""
     active_since: datetime | None = None
     """Since when a process runs without a break."""
-    retry: str = ""
+    retry: Annotated[str, Field(max_length=64)] = ""
     """The spec's `retry` that was last acted on."""
     preflight: PreflightStatus = PreflightStatus()
     """What the preflight has found so far."""
-    preflight_due: tuple[Stage, ...] = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS)
+    preflight_due: tuple[Stage, ...] = Field(
+        default=(Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS), max_length=len(Stage)
+    )
     """Halves of the preflight that have not passed yet."""
     stalled: Decision | None = None
     """Why nothing new starts until a person has acted."""
@@ -353,19 +369,19 @@ class MergeSearchStatus(ApiModel):
     """Set when the first generation is asked for."""
     diverged: bool = False
     """Asking again gave other vectors than the recorded ones, which stay: numerical libraries have changed."""
-    images: dict[str, str] = Field(default={}, max_length=16)
+    images: dict[str, Annotated[str, Field(max_length=1024)]] = Field(default={}, max_length=16)
     """Digests of the images that ran, by stage."""
     counts: Counts = Counts()
     """Of the search candidates."""
-    baselines: tuple[Record, ...] = ()
+    baselines: tuple[Record, ...] = Field(default=(), max_length=MAX_BASELINES)
     """Baselines on the search samples."""
-    candidates: tuple[Record, ...] = ()
+    candidates: tuple[Record, ...] = Field(default=(), max_length=MAX_EVALUATIONS)
     """Candidates of the search, in the order in which they were proposed."""
-    confirmations: tuple[Record, ...] = ()
+    confirmations: tuple[Record, ...] = Field(default=(), max_length=MAX_RECORDS)
     """Finalists and baselines on the unseen samples and the held-out tasks."""
     rounds: int = 0
     """Confirmations that have been decided."""
-    launches: tuple[Launch, ...] = ()
+    launches: tuple[Launch, ...] = Field(default=(), max_length=MAX_LAUNCHES)
     """Children that ought to exist."""
     stage_failures: dict[Stage, int] = Field(default={}, max_length=8)
     """Failures in a row of stages that have no records: preflight, compare, cleanup."""
@@ -379,13 +395,13 @@ class MergeSearchStatus(ApiModel):
     """Best candidate so far."""
     confirmed: Confirmed | None = None
     """The winner."""
-    pareto: tuple[str, ...] = ()
+    pareto: tuple[Id, ...] = Field(default=(), max_length=MAX_RECORDS)
     """Candidates that no other beats on every held-in task."""
     noise: float | None = None
     """Difference of fitness between two evaluations of the first checkpoint on the same samples."""
     cost: Cost = Cost()
     """What was spent."""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=16)
     """Ready, Reconciling, Stalled, Suspended, Complete, Failed; Reproducible where it does not hold."""
 
 
