@@ -65,6 +65,17 @@ def comparison_report(uid: str) -> PurePosixPath:
     return search_folder(uid) / "comparison.json"
 
 
+def named_folder(text: str) -> tuple[str, Path]:
+    """A volume's name and the folder that takes its place, from `NAME=DIR`. Raises ValueError."""
+    name, separator, folder = text.partition("=")
+    if not (name and separator and folder):
+        raise ValueError(f"{text!r} is not NAME=DIR, such as checkpoints=/data/checkpoints")
+    try:
+        return name, Path(folder).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{text!r}: there is no such user") from error
+
+
 def writer_token() -> str:
     """What tells this writer's temporary names from another's: the pod's UID, or the process's id."""
     return os.environ.get("MERGESEARCH_WRITER", "") or str(os.getpid())

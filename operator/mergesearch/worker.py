@@ -33,7 +33,7 @@ from mergesearch.errors import (
     InvalidRequestError,
     MergeSearchError,
 )
-from mergesearch.files import resolve_inside, write_atomically
+from mergesearch.files import named_folder, resolve_inside, write_atomically
 from mergesearch.reasons import Reason
 
 REQUEST_VARIABLE = "MERGESEARCH_REQUEST"
@@ -232,10 +232,11 @@ def _die_with_parent(parent: int) -> None:
 
 
 def _volume(text: str) -> tuple[str, Path]:
-    name, separator, folder = text.partition("=")
-    if not (name and separator and folder):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR")
-    return name, Path(folder).absolute()
+    try:
+        return named_folder(text)
+    except ValueError as error:
+        # argparse shows the words of its own error only.
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -11,18 +11,17 @@ from rich.table import Table
 from mergesearch.api.base import bytes_of
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import MergeSearchSpec
-from mergesearch.errors import InvalidManifestError
+from mergesearch.errors import InvalidManifestError, InvalidRequestError
 from mergesearch.files import resolve_inside
 from mergesearch.lifecycle.forecast import Forecast, forecast
 from mergesearch.reasons import Reason
 from mergesearch_cli import reading, volumes, words
 
 WEIGHTS = "*.safetensors"
-DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
 def plan(file: Path, volume: Sequence[str], seconds: float | None, bandwidth: float, console: Console) -> None:
-    """Print processes, bytes, disk, time and GPU-hours to expect. Raises InvalidManifestError."""
+    """Print evaluations, processes, bytes, disk, time and GPU-hours to expect. Raises InvalidManifestError."""
     resource = reading.load(file)
     sizes = checkpoint_bytes(resource.spec, volumes.parse(volume))
     total = sum(sizes.values())
@@ -38,14 +37,20 @@ def plan(file: Path, volume: Sequence[str], seconds: float | None, bandwidth: fl
 
 def checkpoint_bytes(spec: MergeSearchSpec, folders: dict[str, Path]) -> dict[str, int]:
     """Size of each checkpoint's weights by name; empty if their volume is not given. Raises InvalidManifestError."""
+    volumes.check_inputs(spec, folders)
     if not {source.volume for source in spec.checkpoints} <= set(folders):
         return {}
     sizes, missing = {}, []
     for source in spec.checkpoints:
-        folder = resolve_inside(folders[source.volume], source.path)
-        sizes[source.name] = sum(path.stat().st_size for path in folder.glob(WEIGHTS))
+        try:
+            folder = resolve_inside(folders[source.volume], source.path)
+        except InvalidRequestError as error:
+            missing.append(f"checkpoint {source.name}: {error.message}")
+            continue
+        sizes[source.name] = sum(path.stat().st_size for path in folder.glob(WEIGHTS) if path.is_file())
         if not sizes[source.name]:
-            missing.append(f"{source.name}: {folder} holds no {WEIGHTS}")
+            why = f"this folder holds no {WEIGHTS}" if folder.is_dir() else "there is no such folder"
+            missing.append(f"checkpoint {source.name}: {folder}: {why}")
     if missing:
         raise InvalidManifestError("\n".join(missing), reason=Reason.CHECKPOINT_MISSING)
     return sizes
@@ -55,14 +60,19 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool) -> Table:
     spec = resource.spec
     table = Table.grid(padding=(0, 2))
     table.add_row("evaluations", str(found.evaluations))
-    table.add_row("  baselines", f"{found.baselines}, one checkpoint twice for the noise floor")
+    twice = ", one checkpoint twice for the noise floor" if "Checkpoints" in spec.search.baselines else ""
+    table.add_row("  baselines", f"{found.baselines}{twice}")
     table.add_row("  search", f"{found.candidates}")
     table.add_row("  confirmation", f"{found.confirmations} on unseen samples and held-out tasks")
     table.add_row("merges", str(found.merges))
-    table.add_row("processes", f"{found.merger_processes} mergers, {found.evaluator_processes} evaluators and checks")
+    evaluators = words.count(spec.search.parallelism, "evaluator")
+    table.add_row("on one machine", f"1 merger and {evaluators}: processes that start once and stay for the whole run")
     table.add_row(
-        "in flight", f"{spec.search.parallelism} evaluators, {spec.storage.max_pending} merges waiting for one"
+        "on a cluster",
+        f"{words.count(found.merger_processes, 'merger Job')}, {words.count(found.evaluator_processes, 'other Job')} "
+        f"(evaluations, preflight, comparison, clean-up); at most {evaluators} at once",
     )
+    table.add_row("waiting", f"at most {words.count(spec.storage.max_pending, 'merge')} for an evaluator")
     if known:
         table.add_row("read", words.size(found.bytes_read))
         table.add_row(
@@ -70,8 +80,9 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool) -> Table:
             f"{words.size(found.bytes_written)} in shards of {words.size(bytes_of(spec.merge.max_shard_size))}",
         )
         table.add_row("workspace", f"{words.size(found.workspace_bytes)} at most at any time")
-    if found.seconds is not None and found.gpu_hours is not None:
+    if found.seconds is not None:
         table.add_row("time", words.duration(found.seconds))
+    if found.gpu_hours:
         limit = spec.search.max_gpu_hours
         table.add_row("GPU-hours", f"{found.gpu_hours:.1f}" + (f", limit {limit}" if limit is not None else ""))
     return table

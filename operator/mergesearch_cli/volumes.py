@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.errors import InvalidManifestError
-from mergesearch.files import CHECKPOINTS_VOLUME, WORKSPACE_VOLUME
+from mergesearch.files import CHECKPOINTS_VOLUME, WORKSPACE_VOLUME, named_folder
 from mergesearch.reasons import Reason
 
 
@@ -14,12 +14,13 @@ def parse(given: Sequence[str]) -> dict[str, Path]:
     """`NAME=DIR` arguments by name. Raises InvalidManifestError."""
     volumes: dict[str, Path] = {}
     for text in given:
-        name, separator, folder = text.partition("=")
-        if not (name and separator and folder):
-            raise _wrong(f"--volume {text}: write NAME=DIR, such as checkpoints=/data/checkpoints")
+        try:
+            name, folder = named_folder(text)
+        except ValueError as error:
+            raise _wrong(f"--volume: {error}") from error
         if name in volumes:
             raise _wrong(f"--volume {name}: given twice, as {volumes[name]} and as {folder}")
-        volumes[name] = Path(folder).expanduser().absolute()
+        volumes[name] = folder
     return volumes
 
 
@@ -28,28 +29,56 @@ def check(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
 
     Raises InvalidManifestError with all problems.
     """
-    read_only = [CHECKPOINTS_VOLUME, *(volume.name for volume in spec.storage.volumes)]
-    wanted = [*read_only, WORKSPACE_VOLUME]
+    read_only = _read_only(spec)
     problems = [
         f"volume {name!r} of the manifest is not given: add --volume {name}=DIR"
-        for name in wanted
+        for name in [*read_only, WORKSPACE_VOLUME]
         if name not in volumes
     ]
-    problems += [
-        f"--volume {name}: the manifest has no such volume; it has {', '.join(wanted)}"
-        for name in volumes
-        if name not in wanted
-    ]
-    problems += [
-        f"--volume {name}: {volumes[name]} is not a folder that can be read"
-        for name in read_only
-        if name in volumes and not (volumes[name].is_dir() and os.access(volumes[name], os.R_OK | os.X_OK))
-    ]
+    problems += _input_problems(spec, volumes)
     workspace = volumes.get(WORKSPACE_VOLUME)
     if workspace is not None and not problems:
         problems += _workspace_problems(workspace, [volumes[name] for name in read_only])
     if problems:
         raise _wrong("\n".join(problems))
+
+
+def check_inputs(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
+    """The volumes that are given are those of the spec, and those of inputs can be read.
+
+    Raises InvalidManifestError with all problems.
+    """
+    problems = _input_problems(spec, volumes)
+    if problems:
+        raise _wrong("\n".join(problems))
+
+
+def _read_only(spec: MergeSearchSpec) -> list[str]:
+    return [CHECKPOINTS_VOLUME, *(volume.name for volume in spec.storage.volumes)]
+
+
+def _input_problems(spec: MergeSearchSpec, volumes: dict[str, Path]) -> list[str]:
+    read_only = _read_only(spec)
+    wanted = [*read_only, WORKSPACE_VOLUME]
+    problems = [
+        f"--volume {name}: the manifest has no such volume; it has {', '.join(wanted)}"
+        for name in volumes
+        if name not in wanted
+    ]
+    return problems + [
+        f"--volume {name}: {volumes[name]}: {why}"
+        for name in read_only
+        if name in volumes and (why := _unreadable(volumes[name]))
+    ]
+
+
+def _unreadable(folder: Path) -> str:
+    """Why a folder cannot be read; empty if it can."""
+    if not folder.exists():
+        return "there is no such folder"
+    if not folder.is_dir():
+        return "this is no folder"
+    return "" if os.access(folder, os.R_OK | os.X_OK) else "this folder may not be read"
 
 
 def _workspace_problems(workspace: Path, inputs: Sequence[Path]) -> list[str]:

@@ -1,0 +1,73 @@
+"""Folders in the place of volumes: what is wrong with them is said before anything starts, with the folder's name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mergesearch.errors import InvalidManifestError
+from mergesearch_cli import volumes
+from unit.cli.searches import search
+
+
+def test_folders_are_absolute_and_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = volumes.parse(["checkpoints=a/b", "workspace=~/w", "odd=x=y"])
+    assert found == {"checkpoints": tmp_path / "a/b", "workspace": Path.home() / "w", "odd": tmp_path / "x=y"}
+
+
+@pytest.mark.parametrize("text", ["checkpoints", "=dir", "checkpoints=", ""])
+def test_what_is_not_name_and_folder_is_shown_with_an_example(text: str) -> None:
+    with pytest.raises(InvalidManifestError, match=f"'{text}' is not NAME=DIR, such as checkpoints=/data/checkpoints"):
+        volumes.parse([text])
+
+
+def test_the_home_of_nobody_is_refused() -> None:
+    with pytest.raises(InvalidManifestError, match="there is no such user"):
+        volumes.parse(["checkpoints=~no-such-user-here/x"])
+
+
+def test_a_volume_that_is_given_twice_is_refused_with_both_folders() -> None:
+    with pytest.raises(InvalidManifestError, match=r"--volume tasks: given twice, as /a and as /b"):
+        volumes.parse(["tasks=/a", "tasks=/b"])
+
+
+def test_all_problems_of_the_volumes_come_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    given = {"checkpoints": tmp_path / "missing", "tasks": tmp_path / "file", "task": tmp_path}
+    with pytest.raises(InvalidManifestError) as caught:
+        volumes.check(search(volumes=("tasks",)).spec, given)
+    assert caught.value.message.splitlines() == [
+        "volume 'workspace' of the manifest is not given: add --volume workspace=DIR",
+        "--volume task: the manifest has no such volume; it has checkpoints, tasks, workspace",
+        f"--volume checkpoints: {tmp_path}/missing: there is no such folder",
+        f"--volume tasks: {tmp_path}/file: this is no folder",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    with pytest.raises(InvalidManifestError, match=r"closed: this folder may not be read"):
+        volumes.check_inputs(search().spec, {"checkpoints": closed})
+
+
+def test_a_workspace_that_is_missing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    workspace = tmp_path / "a" / "workspace"
+    volumes.check(search().spec, {"checkpoints": tmp_path / "checkpoints", "workspace": workspace})
+    assert workspace.is_dir()
+
+
+def test_a_workspace_below_a_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "file").touch()
+    given = {"checkpoints": tmp_path / "checkpoints", "workspace": tmp_path / "file" / "workspace"}
+    with pytest.raises(InvalidManifestError, match=r"file/workspace cannot be created: Not a directory"):
+        volumes.check(search().spec, given)
+
+
+def test_merges_are_not_written_among_the_inputs(tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifestError, match=r"is also a volume of inputs"):
+        volumes.check(search().spec, {"checkpoints": tmp_path, "workspace": tmp_path / "." / ""})
