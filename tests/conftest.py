@@ -8,3 +8,5 @@ from hypothesis import settings
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, derandomize=False)
 settings.load_profile("steady")
+
+pytest_plugins = ["cluster.fixtures"]

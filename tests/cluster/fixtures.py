@@ -1,0 +1,27 @@
+"""pytest's door to the test cluster; tests/conftest.py makes these fixtures known to every test."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster import light, settings
+from cluster.handle import Cluster
+
+
+@pytest.fixture(scope="session")
+def light_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A control plane without a node, one for the whole session: use a namespace of your own in each test.
+
+    MERGESEARCH_LIGHT_CLUSTER names the folder of one that is up already; it is then used and left running.
+    """
+    kept = os.environ.get(settings.LIGHT_VARIABLE)
+    if kept:
+        yield light.up(Path(kept))
+        return
+    folder = tmp_path_factory.mktemp("light-cluster")
+    try:
+        yield light.up(folder, attached=True)
+    finally:
+        light.down(folder)
