@@ -163,6 +163,10 @@ class Launch(ApiModel):
     """Ids whose weights it removes first."""
     created_at: datetime
     """When it was recorded."""
+    started_at: datetime | None = None
+    """When its process was first seen to have started; unset again when the process is gone without an end."""
+    booked_until: datetime | None = None
+    """Until when its run time is booked: a process of it has vanished, or nobody watched since."""
 
 
 class LeafStatus(ApiModel):
@@ -293,6 +297,19 @@ class Confirmed(ApiModel):
     """Of the comparison that decided."""
 
 
+class Measured(ApiModel):
+    """Processes of one kind that have gone through: what a further candidate will take is their mean."""
+
+    candidates: int = 0
+    """Candidates that they brought to an end."""
+    seconds: float = 0.0
+    """Their wall time, starts of engines included."""
+
+
+Expense = Literal["merge", "search", "unseen"]
+"""What is measured by itself: a merge, an evaluation on the search samples, one of a confirmation."""
+
+
 class Cost(ApiModel):
     """What was spent, failed tries included."""
 
@@ -306,6 +323,8 @@ class Cost(ApiModel):
     """Read by models."""
     generated_tokens: int = 0
     """Written by models."""
+    measured: dict[Expense, Measured] = Field(default={}, max_length=3)
+    """What expectations of further costs rest on."""
 
 
 class Condition(ApiModel):

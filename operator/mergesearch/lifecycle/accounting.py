@@ -1,23 +1,33 @@
-"""What was spent, and what the next process is expected to cost; pure.
+"""What was spent: run time of processes, GPU-seconds, tokens; pure.
 
-GPU-seconds are wall seconds times the GPUs that the stage asks for. Expectations are means over what this search has
-measured; before anything was measured they are 0.
+GPU-seconds are wall seconds times the GPUs that the stage asks for, from the start of a process to its end. A process
+that is lost without an end (its shell was interrupted, its Job was deleted) is booked until it was last known to live.
 """
 
 import math
-from collections.abc import Iterable
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from mergesearch.api.spec import MergeSearchSpec, Resources
-from mergesearch.api.status import Launch, MergeSearchStatus, Record, Stage
-from mergesearch.contract import EvaluationReport
-from mergesearch.lifecycle.step import ObservedChild, Step
+from mergesearch.api.status import Expense, Launch, Measured, RecordState, Stage
+from mergesearch.contract import EvaluationReport, Split
+from mergesearch.errors import ExitCode
+from mergesearch.lifecycle import records
+from mergesearch.lifecycle.step import ChildState, ObservedChild, Step
 
-GPU_SUFFIX = "/gpu"
+GPU = re.compile(r"[^/]+/(gpu(\.shared)?|mig-.+)")
+"""Resources that count as GPUs: `nvidia.com/gpu`, `amd.com/gpu`, a share of one that is sliced in time
+(`nvidia.com/gpu.shared`) and a slice of a partitioned one (`nvidia.com/mig-1g.10gb`). A share or slice counts as 1,
+since nothing here knows how many make a whole: GPU-hours are then hours of slices.
+"""
+WITH_RECORDS = (Stage.MERGE, Stage.EVALUATE)
+SUCCESS = {Stage.MERGE: RecordState.MERGED, Stage.EVALUATE: RecordState.SCORED}
 
 
 def gpus(resources: Resources) -> int:
     """GPUs that a container asks for, whatever the vendor."""
-    asked = [number for name, number in resources.limits.items() if name.endswith(GPU_SUFFIX)]
+    asked = [number for name, number in resources.limits.items() if GPU.fullmatch(name)]
     return sum(int(number) for number in asked if number.isdigit())
 
 
@@ -28,17 +38,51 @@ def gpus_of(spec: MergeSearchSpec, stage: Stage) -> int:
     return gpus(spec.merger.resources) if stage is Stage.MERGE else 0
 
 
+def expense(stage: Stage, split: Split) -> Expense:
+    """What a candidate of a stage is measured as; the noise floor takes as long as the search."""
+    if stage is Stage.MERGE:
+        return "merge"
+    return "unseen" if split == "unseen" else "search"
+
+
+def follow(step: Step) -> Step:
+    """Remember when processes start; book those that have gone without an end until they were last known to live.
+
+    A process that is seen again after all goes on from there, so that nothing is booked twice.
+    """
+    for launch in step.status.launches:
+        child = step.observed.child(launch.number)
+        if child is None and launch.started_at is not None:
+            until = _last_alive(step, launch)
+            step = _book(step, launch, launch.started_at, until)
+            step = _put(step, launch, started_at=None, booked_until=max(until, launch.booked_until or until))
+        elif child is not None and child.started_at is not None and launch.started_at is None:
+            step = _put(step, launch, started_at=child.started_at)
+    return step
+
+
 def spend(step: Step, launch: Launch, child: ObservedChild) -> Step:
-    """Book a child that has ended, whatever came of it."""
-    if child.started_at is None or child.ended_at is None:
+    """Book a child that has ended, whatever came of it. Where nobody saw its end, it has ended now."""
+    started = child.started_at or launch.started_at
+    if started is None:
         return step
-    seconds = max(0.0, (child.ended_at - child.started_at).total_seconds())
-    cost = step.status.cost
-    field = "evaluate_seconds" if launch.stage is Stage.EVALUATE else "merge_seconds"
-    booked = {"gpu_seconds": round(cost.gpu_seconds + seconds * gpus_of(step.spec, launch.stage), 3)}
-    if launch.stage in (Stage.MERGE, Stage.EVALUATE):
-        booked[field] = round(getattr(cost, field) + seconds, 3)
-    return step.change(cost=cost.model_copy(update=booked))
+    ended = child.ended_at or _last_alive(step, launch)
+    step = _book(step, launch, started, ended)
+    done = child.exit is not None and child.exit.code == ExitCode.DONE
+    # Seals are cheaper than merges, and half a batch tells nothing of the other half.
+    if child.ended_at is None or not done or (launch.stage, launch.split) == (Stage.MERGE, "unseen"):
+        return step
+    return _measure(step, launch, max(0.0, (ended - started).total_seconds()))
+
+
+def abandon(step: Step, launch: Launch) -> Step:
+    """Book a launch that is ended now."""
+    child = step.observed.child(launch.number)
+    if child is None:
+        return step
+    if child.state is ChildState.ENDED:
+        return spend(step, launch, child)
+    return spend(step, launch, replace(child, ended_at=child.ended_at or step.now, exit=None))
 
 
 def rounded(seconds: float) -> float | None:
@@ -59,33 +103,51 @@ def count_tokens(step: Step, report: EvaluationReport) -> Step:
     )
 
 
-def expected_seconds(status: MergeSearchStatus, stage: Stage) -> float:
-    """Mean seconds of one candidate in a stage, as measured so far."""
-    field = "merge_seconds" if stage is Stage.MERGE else "evaluate_seconds"
-    measured = [seconds for record in _all(status) if (seconds := getattr(record, field)) is not None]
-    return sum(measured) / len(measured) if measured else 0.0
+def taken(step: Step, launch: Launch) -> float:
+    """Seconds that a live launch has run and that are not booked yet."""
+    child = step.observed.child(launch.number)
+    started = child.started_at if child is not None else None
+    return _unbooked(launch, started, step.now) if started is not None else 0.0
 
 
-def expected_gpu_seconds(spec: MergeSearchSpec, status: MergeSearchStatus, evaluations: int) -> float:
-    """GPU-seconds of so many candidates from merge to score."""
-    return evaluations * sum(
-        expected_seconds(status, stage) * gpus_of(spec, stage) for stage in (Stage.MERGE, Stage.EVALUATE)
-    )
+def _last_alive(step: Step, launch: Launch) -> datetime:
+    """When a process without an end was last known to live, at most: nobody lets it run beyond its deadline."""
+    until = step.now if step.observed.blind_since is None else min(step.now, step.observed.blind_since)
+    stage = step.spec.merger if launch.stage is Stage.MERGE else step.spec.evaluator
+    limit = timedelta(seconds=stage.active_deadline_seconds)
+    return until if launch.started_at is None else min(until, launch.started_at + limit)
 
 
-def in_flight_gpu_seconds(step: Step) -> float:
-    """GPU-seconds that live launches will have cost: as expected, or what they have taken already where that is
-    more.
-    """
-    total = 0.0
-    for launch in step.status.launches:
-        child = step.observed.child(launch.number)
-        started = child.started_at if child is not None else None
-        taken = (step.now - started).total_seconds() if started is not None else 0.0
-        expected = expected_seconds(step.status, launch.stage) * len(launch.candidates)
-        total += gpus_of(step.spec, launch.stage) * max(taken, expected)
-    return total
+def _unbooked(launch: Launch, start: datetime, end: datetime) -> float:
+    since = start if launch.booked_until is None else max(start, launch.booked_until)
+    return max(0.0, (end - since).total_seconds())
 
 
-def _all(status: MergeSearchStatus) -> Iterable[Record]:
-    return (*status.baselines, *status.candidates, *status.confirmations)
+def _book(step: Step, launch: Launch, start: datetime, end: datetime) -> Step:
+    seconds = _unbooked(launch, start, end)
+    if seconds == 0.0:
+        return step
+    cost = step.status.cost
+    booked = {"gpu_seconds": round(cost.gpu_seconds + seconds * gpus_of(step.spec, launch.stage), 3)}
+    if launch.stage in WITH_RECORDS:
+        field = "evaluate_seconds" if launch.stage is Stage.EVALUATE else "merge_seconds"
+        booked[field] = round(getattr(cost, field) + seconds, 3)
+    return step.change(cost=cost.model_copy(update=booked))
+
+
+def _measure(step: Step, launch: Launch, seconds: float) -> Step:
+    """Remember what the candidates have taken that this launch has brought to their goal."""
+    if launch.stage not in SUCCESS:
+        return step
+    through = sum(r.state is SUCCESS[launch.stage] for r in records.launched(step.status, launch))
+    if through == 0:
+        return step
+    cost, kind = step.status.cost, expense(launch.stage, launch.split)
+    before = cost.measured.get(kind, Measured())
+    after = Measured(candidates=before.candidates + through, seconds=round(before.seconds + seconds, 3))
+    return step.change(cost=cost.model_copy(update={"measured": {**cost.measured, kind: after}}))
+
+
+def _put(step: Step, launch: Launch, **fields: datetime | None) -> Step:
+    changed = launch.model_copy(update=fields)
+    return step.change(launches=tuple(changed if one.number == launch.number else one for one in step.status.launches))

@@ -19,6 +19,7 @@ from datetime import datetime
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
 from mergesearch.lifecycle import (
+    accounting,
     baselines,
     breakers,
     clock,
@@ -27,6 +28,7 @@ from mergesearch.lifecycle import (
     generations,
     interventions,
     outcomes,
+    records,
     reopening,
     scheduling,
     stopping,
@@ -38,6 +40,7 @@ Policy = Callable[[Step], Step]
 
 POLICIES: tuple[Policy, ...] = (
     clock.tick,
+    accounting.follow,
     outcomes.fold,
     interventions.suspend,
     interventions.retry,
@@ -79,6 +82,6 @@ def advance(
 
 def next_due(status: MergeSearchStatus, now: datetime) -> datetime | None:
     """When something becomes due by itself, so that a shell that waits for its children knows when to look again."""
-    everything = (*status.baselines, *status.candidates, *status.confirmations)
-    pauses = [status.stages_not_before, *(record.not_before for record in everything if not record.ended)]
+    waiting = (record.not_before for record in records.everything(status) if not record.ended)
+    pauses = [status.stages_not_before, *waiting]
     return min((time for time in pauses if time is not None and time > now), default=None)

@@ -37,7 +37,7 @@ def give_up_confirmation(step: Step) -> Step:
     waiting = any(not record.ended for record in status.confirmations)
     if not waiting or status.closed is None or status.stalled is not None or status.completion_time is not None:
         return step
-    if status.launches or stopping.affordable(step, 1):
+    if status.launches or stopping.affordable(step, unseen=1):
         return step
     return step.change(completion_time=step.now) if status.confirmed else _without_result(step, status.closed)
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from mergesearch.api.spec import MergeSearchSpec
-from mergesearch.api.status import MergeSearchStatus, RecordState, Stage
-from mergesearch.lifecycle import accounting, requests, strategy
+from mergesearch.api.status import MergeSearchStatus, Record, RecordState, Stage
+from mergesearch.lifecycle import accounting, expectations, requests, strategy
 
 STAGES_WITHOUT_RECORDS = 4
 """Two halves of the preflight, the comparison, the cleanup."""
@@ -100,11 +100,18 @@ def _processes(size: int, batch: int, room: int) -> int:
 
 def seconds_left(spec: MergeSearchSpec, status: MergeSearchStatus) -> float | None:
     """Seconds until the end, from what this search has measured; None before the first evaluation has ended."""
-    each = accounting.expected_seconds(status, Stage.EVALUATE)
-    if each == 0.0 or status.completion_time is not None:
+    each, later = (expectations.seconds(spec, status, kind) for kind in ("search", "unseen"))
+    if each is None or later is None or status.completion_time is not None:
         return None
-    waiting = [r for r in (*status.baselines, *status.candidates, *status.confirmations) if not r.ended]
     to_ask = 0 if status.closed is not None else spec.search.max_evaluations - len(status.candidates)
     to_confirm = 0 if status.confirmations else spec.search.confirm.finalists + 3
-    halfway = sum(record.state is RecordState.EVALUATING for record in waiting) / 2
-    return (len(waiting) - halfway + to_ask + to_confirm) * each / spec.search.parallelism
+    searching = to_ask + sum(map(_left, (*status.baselines, *status.candidates)))
+    confirming = to_confirm + sum(map(_left, status.confirmations))
+    return (searching * each + confirming * later) / spec.search.parallelism
+
+
+def _left(record: Record) -> float:
+    """How much of a record's evaluation is still to be done; one that runs is taken to be half-way."""
+    if record.ended:
+        return 0.0
+    return 0.5 if record.state is RecordState.EVALUATING else 1.0

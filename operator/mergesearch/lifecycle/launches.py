@@ -1,7 +1,6 @@
 """Ending launches: one whose outcome is folded, or many that have become pointless; pure."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from mergesearch.api.status import Launch, RecordState, Stage
 from mergesearch.lifecycle import accounting, records
@@ -20,10 +19,7 @@ def abandon(step: Step, stages: Collection[Stage] = tuple(Stage)) -> Step:
     for launch in step.status.launches:
         if launch.stage not in stages:
             continue
-        child = step.observed.child(launch.number)
-        if child is not None:
-            step = accounting.spend(step, launch, replace(child, ended_at=child.ended_at or step.now))
-        step = drop(step, launch)
+        step = drop(accounting.abandon(step, launch), launch)
         for record in records.launched(step.status, launch):
             if record.state in RUNNING:
                 step = records.put(step, launch.split, records.sent_back(record))

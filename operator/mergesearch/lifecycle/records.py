@@ -17,6 +17,11 @@ def split_of(record: Record) -> Split:
     return "again" if record.kind is RecordKind.NOISE else "search"
 
 
+def everything(status: MergeSearchStatus) -> tuple[Record, ...]:
+    """All records: baselines, candidates, confirmations."""
+    return (*status.baselines, *status.candidates, *status.confirmations)
+
+
 def records(status: MergeSearchStatus, split: Split) -> tuple[Record, ...]:
     """The records that are scored on a split."""
     if split == "unseen":

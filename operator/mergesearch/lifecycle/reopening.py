@@ -23,6 +23,6 @@ def reopen(step: Step) -> Step:
         return opened
     if by_goal:
         return step.change(closed=found)
-    if complete and not confirmation.decided(step) and stopping.affordable(step, 1):
+    if complete and not confirmation.decided(step) and stopping.affordable(step, unseen=1):
         return step.change(completion_time=None)
     return step

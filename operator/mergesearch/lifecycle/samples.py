@@ -30,6 +30,11 @@ def tasks_of(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> 
     return tuple(tasks)
 
 
+def number(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> int:
+    """How many samples a candidate is scored on."""
+    return sum(chosen.stop - chosen.start for task in tasks_of(spec, status, split) for chosen in task.samples)
+
+
 def problems(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> Iterator[str]:
     """Sentences about tasks that cannot be split as the spec wants."""
     held_in = len(spec.objective.tasks)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from mergesearch.api.status import Launch, MergeSearchStatus, Record, RecordKind, RecordState, Stage
 from mergesearch.contract import Split
-from mergesearch.lifecycle import completion, confirmation, launches, pruning, records, stopping
+from mergesearch.lifecycle import completion, confirmation, expectations, launches, pruning, records, stopping
 from mergesearch.lifecycle.step import Step
 
 Waiting = tuple[Split, Record]
@@ -50,7 +50,7 @@ def _merges(step: Step) -> Step:
         there = [(split, r) for split, r in queue if records.source(step.status, r).merged]
         missing = [(split, r) for split, r in queue if (split, r) not in there]
         size = step.spec.merger.batch
-        batch = _batch(step, there, size) or _batch(step, missing, min(size, room))
+        batch = _batch(step, Stage.MERGE, there, size) or _batch(step, Stage.MERGE, missing, min(size, room))
         if not batch:
             return step
         split = batch[0][0]
@@ -63,7 +63,7 @@ def _merges(step: Step) -> Step:
 def _evaluations(step: Step) -> Step:
     while sum(launch.stage is Stage.EVALUATE for launch in step.status.launches) < step.spec.search.parallelism:
         queue = [(split, r) for split, r in _queue(step) if records.weights_ready(step.status, r)]
-        batch = _batch(step, queue, step.spec.evaluator.batch)
+        batch = _batch(step, Stage.EVALUATE, queue, step.spec.evaluator.batch)
         if not batch or not _full_enough(step, batch):
             return step
         step = _move(step, batch, RecordState.EVALUATING)
@@ -73,7 +73,7 @@ def _evaluations(step: Step) -> Step:
 
 def _full_enough(step: Step, batch: Sequence[Waiting]) -> bool:
     """Whether a batch is full, or nothing that runs now could still join it."""
-    if len(batch) >= step.spec.evaluator.batch:
+    if len(batch) >= step.spec.evaluator.batch or expectations.unknown(step, Stage.EVALUATE):
         return True
     split = batch[0][0]
     coming = [launch for launch in step.status.launches if launch.stage is Stage.MERGE and launch.split == split]
@@ -82,16 +82,24 @@ def _full_enough(step: Step, batch: Sequence[Waiting]) -> bool:
     return not coming and not (mergeable and room)
 
 
-def _batch(step: Step, queue: Sequence[Waiting], size: int) -> list[Waiting]:
+def _batch(step: Step, stage: Stage, queue: Sequence[Waiting], size: int) -> list[Waiting]:
     """The first records of the queue that share a split, at most `size`, and no more than the budget allows."""
     if not queue or size < 1:
         return []
     split = queue[0][0]
     batch = [(other, record) for other, record in queue if other == split][:size]
-    reserve = 0 if split == "unseen" else stopping.reserve(step)
-    while batch and not stopping.affordable(step, len(batch) + reserve):
+    if expectations.unknown(step, stage):
+        # Where GPU-hours are limited, the first one goes alone: nobody knows yet what it costs.
+        batch = [] if any(launch.stage is stage for launch in step.status.launches) else batch[:1]
+    while batch and not _affordable(step, split, len(batch)):
         batch.pop()
     return batch
+
+
+def _affordable(step: Step, split: Split, size: int) -> bool:
+    if split == "unseen":
+        return stopping.affordable(step, unseen=size)
+    return stopping.affordable(step, search=size, unseen=stopping.reserve(step))
 
 
 def _queue(step: Step) -> list[Waiting]:

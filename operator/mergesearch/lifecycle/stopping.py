@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from mergesearch.api.base import number_of, seconds_of
-from mergesearch.api.status import Decision, MergeSearchStatus, Record, RecordKind, RecordState
-from mergesearch.lifecycle import accounting, baselines, clock, records, strategy
+from mergesearch.api.status import Decision, MergeSearchStatus, Record, RecordKind
+from mergesearch.lifecycle import baselines, clock, expectations, launches, records, strategy
 from mergesearch.lifecycle.step import Step
 from mergesearch.reasons import Reason
 
@@ -73,7 +73,7 @@ def the_time_is_spent(step: Step) -> Decision | None:
 def the_gpu_hours_are_spent(step: Step) -> Decision | None:
     """One more candidate, and the confirmation that has to come after it, would pass the limit."""
     limit = step.spec.search.max_gpu_hours
-    if limit is None or affordable(step, 1 + confirmations_to_come(step)):
+    if limit is None or affordable(step, search=1, unseen=confirmations_to_come(step)):
         return None
     hours = step.status.cost.gpu_seconds / 3600
     return Decision(
@@ -90,13 +90,15 @@ FACTS: tuple[Callable[[Step], Decision | None], ...] = (
 )
 
 
-def affordable(step: Step, evaluations: int, *, in_flight: bool = True) -> bool:
-    """Whether what ran, what is in flight and so many further candidates stay within the GPU-hours."""
+def affordable(step: Step, *, search: int = 0, unseen: int = 0, in_flight: bool = True) -> bool:
+    """Whether what ran, what is in flight and so many further candidates, on the search samples and on the unseen
+    ones, stay within the GPU-hours.
+    """
     limit = step.spec.search.max_gpu_hours
     if limit is None:
         return True
-    spent = step.status.cost.gpu_seconds + (accounting.in_flight_gpu_seconds(step) if in_flight else 0.0)
-    coming = accounting.expected_gpu_seconds(step.spec, step.status, evaluations)
+    spent = step.status.cost.gpu_seconds + (expectations.in_flight_gpu_seconds(step) if in_flight else 0.0)
+    coming = expectations.gpu_seconds(step.spec, step.status, search=search, unseen=unseen)
     return spent + coming <= 3600 * number_of(limit)
 
 
@@ -122,8 +124,7 @@ def reserve(step: Step) -> int:
 
 def search_runs(status: MergeSearchStatus) -> bool:
     """Whether a process works on a candidate of the search."""
-    running = (RecordState.MERGING, RecordState.EVALUATING)
-    return any(record.state in running for record in status.candidates)
+    return any(record.state in launches.RUNNING for record in status.candidates)
 
 
 def greedy_over(step: Step) -> bool:
@@ -144,4 +145,4 @@ def _too_late(step: Step) -> bool:
     """Whether a closed search has no budget for greedy soups."""
     closed = step.status.closed
     spent = (closed is not None and closed.reason in SPENT) or the_time_is_spent(step) is not None
-    return spent or not affordable(step, 1 + reserve(step), in_flight=False)
+    return spent or not affordable(step, search=1, unseen=reserve(step), in_flight=False)

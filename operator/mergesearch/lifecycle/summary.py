@@ -50,7 +50,7 @@ def phase(step: Step) -> Phase:
 def counts(status: MergeSearchStatus) -> Counts:
     """Search candidates by state; tries and disruptions of all records."""
     states = [record.state for record in status.candidates]
-    everything = (*status.baselines, *status.candidates, *status.confirmations)
+    everything = records.everything(status)
     return Counts(
         total=len(states),
         waiting=states.count(RecordState.WAITING),

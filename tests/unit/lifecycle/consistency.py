@@ -22,8 +22,8 @@ from mergesearch.api.status import (
     decode_vector,
 )
 from mergesearch.contract import Split
-from mergesearch.lifecycle import records, stopping, strategy
-from mergesearch.lifecycle.step import Observed, Step
+from mergesearch.lifecycle import records, strategy
+from mergesearch.lifecycle.step import Observed
 from mergesearch.search import objective
 
 WITHOUT_RECORDS = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS, Stage.COMPARE, Stage.CLEANUP)
@@ -331,10 +331,34 @@ def _started(
     there = {record.id for record in everything(before) if records.source(before, record).merged}
     if any(launch.stage is Stage.MERGE and set(launch.candidates) - there for launch in fresh):
         yield from _pending(resource, after)
-    if any(launch.stage in sizes for launch in fresh):
-        step = Step(resource=resource, status=after, observed=observed, now=now)
-        if not stopping.affordable(step, 0):
-            yield "what is in flight would pass the GPU-hours"
+    yield from _gpu_hours(resource, after, fresh, observed, now)
+
+
+def _gpu_hours(
+    resource: MergeSearch, status: MergeSearchStatus, fresh: Sequence[Launch], observed: Observed, now: datetime
+) -> Iterator[str]:
+    """What ran and what is in flight stays within the GPU-hours; what nobody has measured yet goes alone."""
+    limit = resource.spec.search.max_gpu_hours
+    parts = {Stage.MERGE: resource.spec.merger, Stage.EVALUATE: resource.spec.evaluator}
+    asked = {stage: sum(map(int, part.resources.limits.values())) for stage, part in parts.items()}
+    if limit is None or not any(asked.get(launch.stage) for launch in fresh):
+        return
+    since = {child.launch: child.started_at for child in observed.children}
+    coming = 0.0
+    for launch in status.launches:
+        gpus = asked.get(launch.stage, 0)
+        kinds = ("merge",) if launch.stage is Stage.MERGE else (launch.split, "search")
+        known = next((status.cost.measured[kind] for kind in kinds if kind in status.cost.measured), None)
+        if gpus and known is None and launch in fresh:
+            alone = sum(other.stage is launch.stage for other in status.launches) == 1
+            if not alone or len(launch.candidates) > 1:
+                yield f"launch {launch.number} does not go alone, but nobody knows what it costs"
+        each = known.seconds / known.candidates if known is not None else 0.0
+        begun = since.get(launch.number)
+        taken = (now - begun).total_seconds() if begun is not None and launch.booked_until is None else 0.0
+        coming += gpus * max(taken, each * len(launch.candidates))
+    if status.cost.gpu_seconds + coming > 3600 * float(limit) + 1e-6:
+        yield f"{status.cost.gpu_seconds} s were spent, {coming} s are in flight, and {limit} h are allowed"
 
 
 def _pending(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:

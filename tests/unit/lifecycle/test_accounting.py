@@ -1,14 +1,15 @@
-"""What was spent, and what the next process is expected to cost."""
+"""What was spent: by processes that end, and by those that are lost without an end."""
 
 from datetime import timedelta
 
 import pytest
 
 from mergesearch.api.spec import Resources
-from mergesearch.api.status import MergeSearchStatus, Stage
+from mergesearch.api.status import Stage
 from mergesearch.lifecycle import accounting
-from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Step
-from unit.lifecycle.world import START, Bench, End, faults, resource
+from mergesearch.lifecycle.step import Observed
+from mergesearch.reasons import Reason
+from unit.lifecycle.world import Bench, End, Process, faults, resource
 
 GPUS = {
     "none": ({}, 0),
@@ -17,6 +18,10 @@ GPUS = {
     "another vendor": ({"amd.com/gpu": "2"}, 2),
     "two kinds": ({"nvidia.com/gpu": "1", "amd.com/gpu": "2"}, 3),
     "not a number": ({"nvidia.com/gpu": "all"}, 0),
+    "slices of a partitioned one": ({"nvidia.com/mig-1g.10gb": "2", "nvidia.com/mig-3g.40gb": "1"}, 3),
+    "a share in time": ({"nvidia.com/gpu.shared": "1"}, 1),
+    "slices that are shared": ({"nvidia.com/mig-1g.5gb.shared": "1"}, 1),
+    "memory of a GPU": ({"example.com/gpu-memory": "8"}, 0),
 }
 
 
@@ -74,33 +79,95 @@ def test_a_process_that_nobody_saw_start_costs_nothing() -> None:
     assert bench.status.cost == before
 
 
-def test_what_is_expected_is_the_mean_of_what_was_measured() -> None:
-    bench = costly()
-    assert accounting.expected_gpu_seconds(bench.resource.spec, MergeSearchStatus(), 5) == 0.0
-    status = bench.rest()
-    assert accounting.expected_seconds(status, Stage.EVALUATE) == 10.0
-    assert accounting.expected_seconds(status, Stage.MERGE) == 1.0
-    assert accounting.expected_gpu_seconds(bench.resource.spec, status, 5) == 5 * (4 * 10.0 + 1.0)
+# --- Processes that are lost without an end ---
 
 
-def test_what_is_in_flight_costs_what_is_expected_or_what_it_has_taken_already() -> None:
-    bench = costly(parallelism=1)
-    bench.until(lambda status: status.counts.scored == 2)
-    (launch,) = (launch for launch in bench.status.launches if launch.stage is Stage.EVALUATE)
-    others = [other for other in bench.status.launches if other is not launch]
-    status = bench.status.model_copy(update={"launches": (launch,)})
-    assert all(other.stage is Stage.MERGE for other in others)
+def at_work(**search: object) -> tuple[Bench, Process]:
+    """A bench with an evaluator that has been seen to run."""
+    bench = costly(**search)
+    bench.until(lambda status: any(launch.stage is Stage.EVALUATE for launch in status.launches))
+    (process,) = (p for p in bench.processes.values() if p.child.launch.stage is Stage.EVALUATE)
+    process.start(bench.world, bench.now)
+    bench.step()
+    return bench, process
 
-    def in_flight(*children: ObservedChild, after: float = 0.0) -> float:
-        now = START + timedelta(seconds=after)
-        step = Step(resource=bench.resource, status=status, observed=Observed(children=children), now=now)
-        return accounting.in_flight_gpu_seconds(step)
 
-    running = ObservedChild(launch=launch.number, state=ChildState.RUNNING, started_at=START)
-    pending = ObservedChild(launch=launch.number, state=ChildState.PENDING)
-    assert in_flight() == in_flight(pending) == 4 * 10.0
-    assert in_flight(running, after=5) == 4 * 10.0
-    assert in_flight(running, after=30) == 4 * 30.0
+def test_the_start_of_a_process_is_remembered_once_and_time_alone_writes_nothing() -> None:
+    bench, process = at_work()
+    (launch,) = (launch for launch in bench.status.launches if launch.number == process.child.launch.number)
+    assert launch.started_at == process.started_at
+    bench.now += timedelta(seconds=500)
+    assert bench.step() is False
+
+
+def test_a_process_that_is_deleted_is_booked_until_it_is_missed_and_once() -> None:
+    bench, process = at_work()
+    before = bench.status.cost
+    bench.now += timedelta(seconds=40)
+    del bench.processes[process.child.launch.number]
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before.gpu_seconds == 4 * 40
+    assert bench.status.cost.evaluate_seconds - before.evaluate_seconds == 40
+    bench.now += timedelta(seconds=40)
+    assert bench.step() is False, "it was made again and waits"
+    assert bench.status.cost.measured == before.measured, "what did not end tells nothing"
+
+
+def test_a_process_that_comes_back_into_sight_is_booked_as_one() -> None:
+    bench, process = at_work()
+    before = bench.status.cost.gpu_seconds
+    hidden = bench.processes
+    bench.now += timedelta(seconds=40)
+    bench.status = bench.decide(Observed())
+    bench.processes = hidden
+    bench.step()
+    bench.now += timedelta(seconds=20)
+    bench.finish(process)
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * 60
+
+
+def test_what_an_interrupted_shell_has_killed_is_booked_until_it_was_last_known_to_live() -> None:
+    bench, _ = at_work()
+    before = bench.status.cost.gpu_seconds
+    bench.blind_since = bench.now + timedelta(seconds=30)
+    bench.now += timedelta(hours=9)
+    bench.processes.clear()
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * 30
+
+
+def test_interrupts_without_end_spend_the_gpu_hours() -> None:
+    bench, _ = at_work(maxGpuHours="0.2")
+    for _ in range(100):
+        bench.blind_since = bench.now = bench.now + timedelta(seconds=30)
+        bench.processes.clear()
+        bench.step()
+        for process in bench.processes.values():
+            process.start(bench.world, bench.now)
+        bench.step()
+    assert bench.status.closed is not None
+    assert bench.status.closed.reason is Reason.GPU_HOURS_SPENT
+    assert bench.status.cost.gpu_seconds <= 0.2 * 3600 + 5 * 30
+
+
+def test_nothing_is_booked_beyond_the_deadline_that_a_lost_process_had() -> None:
+    bench, process = at_work()
+    before = bench.status.cost.gpu_seconds
+    bench.now += timedelta(days=3)
+    del bench.processes[process.child.launch.number]
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * bench.resource.spec.evaluator.active_deadline_seconds
+
+
+def test_a_process_whose_end_nobody_saw_is_booked_until_now() -> None:
+    bench, process = at_work()
+    before = bench.status.cost.gpu_seconds
+    bench.now += timedelta(seconds=15)
+    process.end(None, bench.now)
+    process.ended_at = None
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * 15
 
 
 @pytest.mark.parametrize(
