@@ -10,8 +10,9 @@ try again later.
     │   └── InvalidCandidateError this candidate can never be scored          exit 65
     └── TryAgainError             the same request may succeed later          exit 75
         ├── NoSpaceError          after something was removed                 exit 66
-        ├── InterruptedRunError   the process was asked to stop (SIGTERM)     exit 143
         └── StateHeldError        another run works on the state folder       CLI exit 1
+
+Being asked to stop is no error: `worker.Interruption`, exit 143.
 """
 
 from enum import IntEnum
@@ -38,8 +39,9 @@ class CliExitCode(IntEnum):
 
     COMPLETE = 0
     ERROR = 1
-    """An internal error, or another run holds the state folder."""
+    """An internal error, a state folder that is damaged or cannot be written, or another run that holds it."""
     BAD_MANIFEST = 2
+    """Or bad arguments or volumes; nothing was started."""
     STALLED = 3
     FAILED = 4
     SUSPENDED = 5
@@ -89,12 +91,6 @@ class NoSpaceError(TryAgainError):
     """The workspace is too small for what the request writes."""
 
     exit_code = ExitCode.NO_SPACE
-
-
-class InterruptedRunError(TryAgainError):
-    """The process was asked to stop before it was done."""
-
-    exit_code = ExitCode.INTERRUPTED
 
 
 class StateHeldError(TryAgainError):

@@ -27,12 +27,7 @@ from typing import Protocol, TextIO
 from pydantic import ValidationError
 
 from mergesearch.contract import REQUEST, Exit, Model, Report, Request, Sha256, VolumePath, digest
-from mergesearch.errors import (
-    ExitCode,
-    InterruptedRunError,
-    InvalidRequestError,
-    MergeSearchError,
-)
+from mergesearch.errors import ExitCode, InvalidRequestError, MergeSearchError
 from mergesearch.files import named_folder, resolve_inside, write_atomically
 from mergesearch.reasons import Reason
 
@@ -47,6 +42,12 @@ DEFAULT_MOUNTS = Path("/volumes")
 PARENT_VARIABLE = "MERGESEARCH_PARENT"
 """Environment variable with the process id of a resident process's parent, which may be gone before this one looks."""
 PARENT_CHECK_SECONDS = 1.0
+
+
+class Interruption(BaseException):
+    """The process was asked to stop by SIGTERM. No Exception, as KeyboardInterrupt is none: a library that takes what
+    its caller raises for a fault of its own, and goes on, must not swallow it.
+    """
 
 
 class Answer(Model):
@@ -117,7 +118,7 @@ def run(program: str, handler: Handler, argv: Sequence[str] | None = None) -> in
             target=_die_with_parent, args=(int(os.environ.get(PARENT_VARIABLE) or os.getppid()),), daemon=True
         ).start()
         return _serve(handler, volumes, sys.stdin, protocol)
-    except InterruptedRunError:
+    except Interruption:
         return ExitCode.INTERRUPTED
 
 
@@ -135,17 +136,23 @@ def answer(handler: Handler, document: str, volumes: Volumes, emit: Emit, progre
         return Exit(code=ExitCode.INVALID_REQUEST, reason=Reason.MALFORMED_REQUEST, message=str(error))
     try:
         handler(request, volumes, remember, progress)
+    except Interruption as asked:
+        return Exit(code=ExitCode.INTERRUPTED, reason=Reason.INTERRUPTED, message=str(asked))
     except MergeSearchError as error:
         return Exit(code=error.exit_code, reason=error.reason, message=_printable(error.message))
-    except MemoryError as error:
-        return Exit(code=ExitCode.TRANSIENT, reason=Reason.OUT_OF_MEMORY, message=str(error) or "out of memory")
     except Exception as error:  # noqa: BLE001 - the border: what nobody foresaw is transient and loud
-        traceback.print_exc()
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Exit(code=ExitCode.NO_SPACE, reason=Reason.NO_SPACE, message=_printable(str(error)))
-        message = _printable(f"{type(error).__name__}: {error}")
-        return Exit(code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=message)
+        return _unforeseen(error)
     return _exit_of(reports)
+
+
+def _unforeseen(error: Exception) -> Exit:
+    if isinstance(error, MemoryError):
+        return Exit(code=ExitCode.TRANSIENT, reason=Reason.OUT_OF_MEMORY, message=str(error) or "out of memory")
+    traceback.print_exc()
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Exit(code=ExitCode.NO_SPACE, reason=Reason.NO_SPACE, message=_printable(str(error)))
+    message = _printable(f"{type(error).__name__}: {error}")
+    return Exit(code=ExitCode.TRANSIENT, reason=Reason.UNEXPECTED, message=message)
 
 
 def _printable(message: str) -> str:
@@ -170,7 +177,7 @@ def _serve_once(handler: Handler, volumes: Volumes, protocol: TextIO) -> int:
 
     document = os.environ.get(REQUEST_VARIABLE, "")
     end = answer(handler, document, volumes, emit, lambda sentence: print(sentence, file=sys.stderr))  # noqa: T201
-    if end.message:
+    if end.message and end.code != ExitCode.INTERRUPTED:  # of that the log tells already
         print(f"{end.reason}: {end.message}", file=sys.stderr)  # noqa: T201
     log = os.environ.get(TERMINATION_LOG_VARIABLE)
     if log:
@@ -221,7 +228,10 @@ def _take_standard_output() -> TextIO:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise InterruptedRunError("asked to stop by SIGTERM", reason=Reason.INTERRUPTED)
+    # A second SIGTERM would cut off what tidies up after the first; whoever is out of patience has SIGKILL.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.write(2, b"asked to stop by SIGTERM\n")
+    raise Interruption("asked to stop by SIGTERM")
 
 
 def _die_with_parent(parent: int) -> None:

@@ -348,17 +348,53 @@ def test_sigterm_ends_a_busy_resident_process_with_143_and_an_exit_that_says_so(
     assert resident.process.wait(PATIENCE) == 143
 
 
+def test_a_library_that_swallows_whatever_goes_wrong_does_not_swallow_sigterm(resident: Resident) -> None:
+    resident.send(request("swallows"))
+    assert resident.receive().progress == "now swallows"
+
+    resident.signal(signal.SIGTERM)
+
+    end = resident.receive().exit
+    assert end is not None
+    assert end.code == 143
+
+
+@pytest.mark.parametrize("document", [None, request("waits"), request("tidies-up")], ids=["idle", "busy", "tidying-up"])
+def test_the_log_of_a_process_that_was_asked_to_stop_twice_has_one_line_about_it(
+    resident: Resident, document: str | None
+) -> None:
+    resident.ask(request("a"))
+    if document is not None:
+        resident.send(document)
+        assert resident.receive().progress is not None
+    assert resident.process.stderr is not None
+
+    resident.signal(signal.SIGTERM)
+    assert resident.process.stderr.readline() == "asked to stop by SIGTERM\n"
+    resident.signal(signal.SIGTERM)
+
+    assert resident.process.wait(PATIENCE) == 143
+    assert resident.process.stderr.read() == ""
+
+
 def test_sigterm_ends_a_process_with_one_request_with_143_and_keeps_its_reports(tmp_path: Path) -> None:
     log = tmp_path / "termination-log"
     environment = {**os.environ, worker.REQUEST_VARIABLE: request("a", "waits")}
     with subprocess.Popen(
-        PROGRAM, env={**environment, worker.TERMINATION_LOG_VARIABLE: str(log)}, stdout=subprocess.PIPE, text=True
+        PROGRAM,
+        env={**environment, worker.TERMINATION_LOG_VARIABLE: str(log)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         assert candidates_of([contract.REPORT.validate_json(process.stdout.readline())]) == ["a"]
         process.terminate()
         code = process.wait(PATIENCE)
+        said = process.stderr.read().splitlines()
 
+    assert said == ["now a", "now waits", "asked to stop by SIGTERM"]
     termination = worker.Termination.model_validate_json(log.read_text())
     assert code == termination.exit.code == 143
     assert candidates_of(list(termination.reports)) == ["a"]
@@ -405,7 +441,6 @@ TREE: dict[str, tuple[errors.MergeSearchError, int]] = {
     "invalid candidate": (errors.InvalidCandidateError("x", reason=reasons.Reason.NON_FINITE_SCORE), 65),
     "try again": (errors.TryAgainError("x", reason=reasons.Reason.ENGINE_FAILED), 75),
     "no space": (errors.NoSpaceError("x", reason=reasons.Reason.NO_SPACE), 66),
-    "interrupted": (errors.InterruptedRunError("x", reason=reasons.Reason.INTERRUPTED), 143),
 }
 
 

@@ -2,6 +2,7 @@
 name.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -44,6 +45,19 @@ def _wait() -> None:
         time.sleep(1)
 
 
+def _swallow_every_error() -> None:
+    with contextlib.suppress(Exception):
+        _wait()
+    _wait()
+
+
+def _tidy_up_at_leisure() -> None:
+    try:
+        _wait()
+    finally:
+        time.sleep(0.5)
+
+
 BEHAVIOURS: dict[str, Callable[[], None]] = {
     "noisy": _write_to_standard_output,
     "full": _fill_the_disk,
@@ -52,6 +66,8 @@ BEHAVIOURS: dict[str, Callable[[], None]] = {
     "misread": _read_a_report_that_is_none,
     "refused": _refuse,
     "waits": _wait,
+    "swallows": _swallow_every_error,
+    "tidies-up": _tidy_up_at_leisure,
 }
 FAILURES = {
     "invalid": contract.Failure(reason=reasons.Reason.NON_FINITE_WEIGHTS, message="3 NaN"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mergesearch.contract import Engine, VolumePath
-from mergesearch.errors import GiveUpError, InterruptedRunError, InvalidRequestError, MergeSearchError, TryAgainError
+from mergesearch.errors import GiveUpError, InvalidRequestError, MergeSearchError, TryAgainError
 from mergesearch.reasons import Reason
 from mergesearch_evaluator.folders import ModelFolder
 from mergesearch_evaluator.resident import Resident
@@ -166,7 +166,7 @@ def failing(error: Exception) -> Callable[[], None]:
         pytest.param(ZeroDivisionError("the task's own code"), ZeroDivisionError, True, id="anything-else"),
         pytest.param(GiveUpError("nothing to do with it", reason=Reason.METRIC_MISSING), GiveUpError, False, id="ours"),
         pytest.param(
-            InterruptedRunError("SIGTERM", reason=Reason.INTERRUPTED), InterruptedRunError, False, id="interrupted"
+            TryAgainError("no space", reason=Reason.NO_SPACE), TryAgainError, False, id="ours-that-may-pass"
         ),
     ],
 )

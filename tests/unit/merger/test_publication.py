@@ -11,7 +11,7 @@ import pytest
 
 from mergesearch import contract, files, worker
 from mergesearch.contract import MergeReport, MergeRequest, Report, SearchRef
-from mergesearch.errors import ExitCode, InterruptedRunError
+from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
 from mergesearch_merger import digests
 from mergesearch_merger.main import Merger
@@ -293,7 +293,7 @@ def test_an_interrupted_batch_keeps_what_it_has_published_and_nothing_else(scene
 
     def stop_after_the_first(report: Report) -> None:
         published.append(report)
-        raise InterruptedRunError("asked to stop", reason=Reason.INTERRUPTED)
+        raise worker.Interruption("asked to stop")
 
     end = worker.answer(
         Merger(Settings(threads=1)), request.to_json(), scene.volumes(), stop_after_the_first, lambda _text: None
