@@ -16,9 +16,9 @@ from mergesearch_cli import interrupts, planning, reading, running
 from mergesearch_cli.state import StateFolder
 
 EXIT_CODES = (
-    "Exit codes: 0 complete; 1 an error of MergeSearch or of the state folder; 2 bad manifest or arguments; "
-    "3 stalled, a person has to act; 4 failed, a budget ended the search before anything could be confirmed; "
-    "5 suspended; 130 interrupted, run again to go on."
+    "Exit codes: 0 complete; 1 an error of MergeSearch, or a state folder that is damaged or held by another run; "
+    "2 bad manifest, arguments or volumes; 3 stalled, a person has to act; 4 failed, a budget ended the search before "
+    "anything could be confirmed; 5 suspended; 130 interrupted, run again to go on."
 )
 WIDE = 200
 """Columns of an output that is no terminal."""
@@ -121,7 +121,7 @@ def main() -> None:
         _say(errors, error.message)
         _exit(CliExitCode.BAD_MANIFEST)
     except MergeSearchError as error:
-        _say(errors, f"{error.reason}: {error.message}")
+        _say(errors, error.message)
         _exit(CliExitCode.ERROR)
     except OSError as error:
         _say(errors, f"{error.filename or 'input or output'}: {error.strerror or error}")

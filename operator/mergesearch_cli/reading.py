@@ -7,10 +7,9 @@ from rich.console import Console
 from mergesearch.api import manifest
 from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
-from mergesearch.files import write_atomically
 from mergesearch.reasons import Reason
 from mergesearch.report import summary
-from mergesearch_cli import view
+from mergesearch_cli import output, view
 from mergesearch_cli.state import StateFolder
 
 
@@ -51,19 +50,21 @@ def status(state: StateFolder, form: str, console: Console) -> None:
         console.print(summary.summarize(resource).verdict, markup=False, highlight=False, soft_wrap=True)
 
 
-def report(state: StateFolder, output: Path | None, console: Console) -> None:
-    """Write the page. Raises InvalidManifestError if there is no search."""
-    path = output or state.report
+def report(state: StateFolder, path: Path | None, console: Console) -> None:
+    """Write the page. Raises InvalidManifestError if there is no search or `path` is a folder."""
+    path = path or state.report
+    output.refuse_folder(path, "--output")
     write_report(_existing(state), path)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 def write_report(resource: MergeSearch, path: Path) -> None:
-    """Write the page of a search. Raises OSError."""
+    """Write the page of a search. Raises GiveUpError."""
     # It draws with matplotlib, which no other command should have to wait for.
     from mergesearch.report import page
 
-    write_atomically(path.absolute(), page.render(summary.summarize(resource)))
+    then = "mend that, or name another file with `mergesearch report -o`; the search itself is kept"
+    output.write(path.absolute(), page.render(summary.summarize(resource)), then=then)
 
 
 def _existing(state: StateFolder) -> MergeSearch:

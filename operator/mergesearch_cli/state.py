@@ -2,6 +2,7 @@
 
 <state>/search.json   the whole resource; written to a sibling file and renamed at every step that changed something
 <state>/lock          held by the run that works on it
+<state>/volumes.json  where the volumes lay when the search began
 <state>/logs/         what the children print
 <state>/report.html   the page
 """
@@ -9,20 +10,29 @@
 import fcntl
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mergesearch.api import updates
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
-from mergesearch.errors import InvalidManifestError, StateHeldError
-from mergesearch.files import write_atomically
+from mergesearch.errors import GiveUpError, InvalidManifestError, StateHeldError
 from mergesearch.reasons import Reason
+from mergesearch_cli import damage, output
+
+LOOKS = 10
+LOOK_SECONDS = 0.05
+"""`status` holds the lock for the moment of a look; so a run that finds it held looks again, so often and so far apart.
+"""
+AGAIN = "what was scored before is kept: make room or mend its rights, then run the same command again"
+VOLUMES = TypeAdapter(dict[str, str])
 
 
 class StateFolder:
@@ -31,41 +41,57 @@ class StateFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.document = self.folder / "search.json"
+        self.lock = self.folder / "lock"
         self.volumes = self.folder / "volumes.json"
         self.logs = self.folder / "logs"
         self.report = self.folder / "report.html"
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out. The lock goes with the process, however it ends. Raises StateHeldError."""
-        self.logs.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        """Keep other runs out. The lock goes with the process, however it ends, and what its file says is of interest
+        only while it is held. Raises StateHeldError; InvalidManifestError if this is no place for a state folder.
+        """
+        with self._lock() as lock:
+            for _ in range(LOOKS):
+                if _taken(lock, fcntl.LOCK_EX):
+                    break
+                time.sleep(LOOK_SECONDS)
+            else:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
                 message = f"{self.folder}: another run works on this search (process {holder}); nothing was changed"
-                raise StateHeldError(message, reason=Reason.NAME_CONFLICT) from None
+                raise StateHeldError(message, reason=Reason.NAME_CONFLICT)
             lock.truncate(0)
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             yield
 
+    def is_held(self) -> bool:
+        """Whether a run works on this folder now. Changes nothing."""
+        try:
+            with self.lock.open() as lock:
+                return not _taken(lock, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
+
     def read(self) -> MergeSearch | None:
-        """The search as it was last written; None where there is none. Raises InvalidManifestError if it cannot be
-        read.
+        """The search as it was last written; None where there is none. Raises InvalidManifestError if this is no
+        folder, GiveUpError if what is there cannot be read.
         """
+        self._refuse_file()
         if not self.document.exists():
             return None
+        content = damage.content(self.document)
         try:
-            resource = MergeSearch.model_validate_json(self.document.read_bytes())
-        except (ValidationError, OSError) as error:
-            message = f"{self.document}: not a search of this version of MergeSearch: {error}"
-            raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST) from error
+            resource = MergeSearch.model_validate_json(content)
+        except ValidationError as error:
+            raise damage.unreadable(self.document, error) from error
         if resource.status is not None and resource.status.version > STATUS_VERSION:
-            message = f"{self.document}: written by a newer release (status version {resource.status.version})"
-            raise InvalidManifestError(message, reason=Reason.NEWER_STATUS)
+            message = (
+                f"{self.document}: written by a newer release (status version {resource.status.version}, this release "
+                f"knows {STATUS_VERSION}); use that one, or {damage.ANOTHER}"
+            )
+            raise GiveUpError(message, reason=Reason.NEWER_STATUS)
         return resource
 
     def written_at(self) -> datetime | None:
@@ -75,26 +101,54 @@ class StateFolder:
         return datetime.fromtimestamp(self.document.stat().st_mtime, tz=UTC)
 
     def write(self, resource: MergeSearch) -> None:
-        """Replace the search. Raises OSError."""
-        write_atomically(self.document, resource.to_stored() + "\n")
+        """Replace the search. Raises GiveUpError."""
+        output.write(self.document, resource.to_stored() + "\n", then=AGAIN)
 
     def keep_volumes(self, volumes: Mapping[str, Path]) -> None:
-        """Remember where the volumes lie. Raises InvalidManifestError if the search began with other folders."""
+        """Remember where the volumes lie. Raises InvalidManifestError if the search began with other folders,
+        GiveUpError if what is remembered cannot be read.
+        """
         given = {name: str(folder) for name, folder in volumes.items()}
         if not self.volumes.exists():
-            write_atomically(self.volumes, json.dumps(given, indent=2) + "\n")
+            output.write(self.volumes, json.dumps(given, indent=2) + "\n", then=AGAIN)
             return
-        known = json.loads(self.volumes.read_text())
-        moved = [f"  {name}: was {known.get(name)}, is {given.get(name)}" for name in sorted({*known, *given})]
+        try:
+            known = VOLUMES.validate_json(damage.content(self.volumes))
+        except ValidationError as error:
+            raise damage.unreadable(self.volumes, error) from error
         moved = [
-            line
-            for name, line in zip(sorted({*known, *given}), moved, strict=True)
+            f"  {name}: was {known.get(name)}, is {given.get(name)}"
+            for name in sorted({*known, *given})
             if known.get(name) != given.get(name)
         ]
         if moved:
             lines = "\n".join(moved)
             message = f"{self.folder}: the search began with volumes in other folders:\n{lines}\nGive another --state."
             raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
+
+    def _lock(self) -> TextIO:
+        """The file of the lock, in a folder that is made where it is missing."""
+        self._refuse_file()
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            return self.lock.open("a+")
+        except OSError as error:
+            message = f"--state {self.folder}: cannot hold a search: {error.filename}: {error.strerror}"
+            raise InvalidManifestError(message, reason=Reason.WORKSPACE_UNWRITABLE) from error
+
+    def _refuse_file(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            message = f"{self.folder}: this is a file; a state folder is wanted, which `mergesearch run` makes"
+            raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)
+
+
+def _taken(lock: TextIO, how: int) -> bool:
+    """Whether the lock could be taken; it goes when the file is closed."""
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def adopt(manifest: MergeSearch, before: MergeSearch | None, *, retry: bool) -> MergeSearch:

@@ -1,0 +1,189 @@
+"""The state folder: who holds it, and what is said of one that cannot be used."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mergesearch.errors import GiveUpError, InvalidManifestError, MergeSearchError, StateHeldError
+from mergesearch_cli import reading
+from mergesearch_cli.state import StateFolder, adopt
+from unit.cli.searches import search
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from mergesearch_cli.state import StateFolder
+with StateFolder(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateFolder:
+    """A folder that holds a search which has not begun."""
+    folder = StateFolder(tmp_path / "state")
+    with folder.held():
+        folder.write(adopt(search(), None, retry=False))
+    return folder
+
+
+# --- Who holds it ---
+
+
+def test_a_search_is_read_as_it_was_written(state: StateFolder) -> None:
+    found = state.read()
+    assert found is not None
+    assert found.metadata.name == "soup"
+    assert state.read() == found
+
+
+def test_the_folder_is_held_while_another_process_works_on_it_and_free_after_it_was_killed(state: StateFolder) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(state.folder)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert state.is_held()
+        with (
+            pytest.raises(StateHeldError, match=rf"another run works on this search \(process {process.pid}\)"),
+            state.held(),
+        ):
+            pass
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert state.lock.read_text() == f"{process.pid}\n", "the lock's file still names the dead process"
+    assert not state.is_held()
+    with state.held():
+        assert state.lock.read_text() == f"{os.getpid()}\n"
+    assert not state.is_held()
+
+
+def test_the_lock_names_a_process_that_lives_and_holds_nothing(state: StateFolder) -> None:
+    """Ids come again: only the lock counts, not whether a process of the noted id is there."""
+    state.lock.write_text(f"{os.getppid()}\n")
+    assert not state.is_held()
+    with state.held():
+        pass
+
+
+def test_a_look_changes_nothing(tmp_path: Path) -> None:
+    assert not StateFolder(tmp_path / "nowhere").is_held()
+    assert StateFolder(tmp_path / "nowhere").read() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- What cannot be used ---
+
+
+def truncated(state: StateFolder) -> None:
+    state.document.write_bytes(state.document.read_bytes()[:100])
+
+
+def emptied(state: StateFolder) -> None:
+    state.document.write_bytes(b"")
+
+
+def not_text(state: StateFolder) -> None:
+    state.document.write_bytes(b'{\n "kind": "\xff"}')
+
+
+def something_else(state: StateFolder) -> None:
+    state.document.write_text("[1, 2]")
+
+
+def another_field(state: StateFolder) -> None:
+    state.document.write_text(state.document.read_text().replace('"name":"m-1"', '"name":7').replace('"soup"', "{}"))
+
+
+def a_field_less(state: StateFolder) -> None:
+    state.document.write_text(state.document.read_text().replace('"name":"m-1",', ""))
+
+
+def newer(state: StateFolder) -> None:
+    state.document.write_text(state.document.read_text().replace('"status":{}', '"status":{"version":99}'))
+
+
+def a_folder(state: StateFolder) -> None:
+    state.document.unlink()
+    state.document.mkdir()
+
+
+DAMAGES = {
+    truncated: ["search.json: damaged: EOF while parsing", "line 1 column 100", "restore it, or give another --state"],
+    emptied: ["search.json: damaged: EOF", "line 1 column 0"],
+    not_text: ["search.json: damaged: ", "line 2 column"],
+    something_else: ["search.json: not understood by this release: the document is [1, 2]"],
+    another_field: ["not understood by this release: metadata.name is {} (and 2 more)", "release that has written it"],
+    a_field_less: ["not understood by this release: spec.checkpoints.1.name is missing"],
+    newer: ["search.json: written by a newer release (status version 99, this release knows"],
+    a_folder: ["search.json: cannot be read: Is a directory"],
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGES.items(), ids=[damage.__name__ for damage in DAMAGES])
+def test_a_damaged_search_is_told_in_one_line_with_the_file_the_place_and_what_to_do(
+    state: StateFolder, damage: object, words: list[str]
+) -> None:
+    assert callable(damage)
+    damage(state)
+    with pytest.raises(GiveUpError) as caught:
+        state.read()
+    assert not isinstance(caught.value, InvalidManifestError), "it is no fault of the manifest: exit code 1, not 2"
+    message = caught.value.message
+    assert message.startswith(str(state.document))
+    assert [word for word in words if word not in message] == [], message
+    assert "pydantic" not in message
+    assert "\n" not in message
+
+
+def test_a_damaged_list_of_volumes_is_told_as_well(state: StateFolder, tmp_path: Path) -> None:
+    state.keep_volumes({"checkpoints": tmp_path})
+    state.volumes.write_text(state.volumes.read_text()[:20])
+    with pytest.raises(GiveUpError, match=r"volumes\.json: damaged: .* line 2 column"):
+        state.keep_volumes({"checkpoints": tmp_path})
+
+
+def test_a_file_in_the_place_of_the_folder_is_named_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for use in (StateFolder(file).read, StateFolder(file).held().__enter__):
+        with pytest.raises(InvalidManifestError, match=rf"{file}: this is a file; a state folder is wanted"):
+            use()
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_is_in_its_way(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    state = StateFolder(tmp_path / "file" / "state")
+    with (
+        pytest.raises(InvalidManifestError, match=r"--state .*/file/state: cannot hold a search: .*Not a directory"),
+        state.held(),
+    ):
+        pass
+
+
+def test_a_page_is_not_written_over_a_folder(state: StateFolder, tmp_path: Path) -> None:
+    with pytest.raises(InvalidManifestError, match=r"this is a folder; name a file, such as .*/report\.html"):
+        reading.report(state, tmp_path, console())
+
+
+def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behind(
+    state: StateFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(MergeSearchError) as caught:
+        reading.report(state, tmp_path / "file" / "page.html", console())
+    assert caught.value.message.startswith(f"{tmp_path}/file/page.html: cannot be written: ")
+    assert ".tmp-" not in caught.value.message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
