@@ -114,6 +114,8 @@ class Record(ApiModel):
     """Times that the platform ended its process, or that its weights were lost."""
     not_before: datetime | None = None
     """It is not tried again before this time."""
+    alone: bool = False
+    """Its process died with others in it, so it is tried by itself until its stage is done."""
     merged: bool = False
     """Its weights lie on the workspace."""
     merge_hash: Sha256 | None = None

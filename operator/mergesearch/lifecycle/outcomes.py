@@ -66,9 +66,10 @@ def _hashes(step: Step, launch: Launch, wanted: set[str]) -> dict[str, tuple[str
 def _fold_end(step: Step, launch: Launch, child: ObservedChild, refused: set[str]) -> Step:
     """What the child left undone, what it removed and what it has cost; the launch is over."""
     end = child.exit or Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message="the process vanished")
-    for record in records.launched(step.status, launch):
-        if record.state in launches.RUNNING:
-            step = _without_report(step, launch, record, end, refused=record.id in refused, disrupted=child.disrupted)
+    left = [record for record in records.launched(step.status, launch) if record.state in launches.RUNNING]
+    for record in left:
+        facts = {"refused": record.id in refused, "disrupted": child.disrupted, "shared": len(left) > 1}
+        step = _without_report(step, launch, record, end, **facts)
     if end.code == ExitCode.DONE:
         step = stages.pruned(step, launch)
     return launches.drop(accounting.spend(step, launch, child), launch)
@@ -91,6 +92,7 @@ def _merged(step: Step, launch: Launch, record: Record, report: MergeReport) -> 
     done = {
         "state": RecordState.MERGED,
         "charged": 0,
+        "alone": False,
         "reason": None,
         "message": "",
         "merge_seconds": accounting.rounded(report.seconds),
@@ -126,6 +128,7 @@ def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationRep
         record,
         state=RecordState.SCORED,
         charged=0,
+        alone=False,
         reason=None,
         message="",
         scores=scores,
@@ -153,8 +156,10 @@ def _failed(step: Step, launch: Launch, record: Record, failure: Failure) -> Ste
     return retries.excuse(step, launch, lost, failure.reason, failure.message)
 
 
-def _without_report(step: Step, launch: Launch, record: Record, end: Exit, *, refused: bool, disrupted: bool) -> Step:
-    """What becomes of a record whose process has ended without a report that counts."""
+def _without_report(
+    step: Step, launch: Launch, record: Record, end: Exit, *, refused: bool, disrupted: bool, shared: bool
+) -> Step:
+    """What becomes of a record whose process has ended without a report that counts; `shared`: others are left too."""
     reason, message = retries.reason_of(end), end.message or f"exit code {end.code}"
     if disrupted:
         return retries.excuse(step, launch, record, Reason.DISRUPTED, message)
@@ -165,6 +170,8 @@ def _without_report(step: Step, launch: Launch, record: Record, end: Exit, *, re
         reason, message = Reason.REPORT_MISMATCH, "a report came that answers another request"
     elif end.code == ExitCode.DONE:
         reason, message = Reason.REPORT_MISSING, "the process ended well but left no report"
+    if shared and not refused:
+        return retries.part(step, launch, record, reason, message)
     # What is said of a process as a whole can only be said of a candidate where it is alone.
     final = end.code == ExitCode.INVALID_CANDIDATE and len(launch.candidates) == 1 and not refused
     return retries.settle(step, launch, record, _failure(reason, message, transient=not final))

@@ -51,6 +51,15 @@ def excuse(step: Step, launch: Launch, record: Record, reason: Reason, message: 
     return records.put(step, launch.split, again)
 
 
+def part(step: Step, launch: Launch, record: Record, reason: Reason, message: str) -> Step:
+    """The process of several candidates died, and nobody knows through which: each is tried alone, and nothing is
+    charged until one dies alone.
+    """
+    note = {"reason": reason, "message": clip(message, MAX_MESSAGE), "alone": True}
+    again = records.sent_back(record, not_before=step.now + pause(record.charged + 1), **note)
+    return records.put(step, launch.split, again)
+
+
 def pause(times: int) -> timedelta:
     """How long to wait after so many failures: doubling, up to a cap."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(times - 1, 20)))

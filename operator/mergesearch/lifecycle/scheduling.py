@@ -73,7 +73,7 @@ def _evaluations(step: Step) -> Step:
 
 def _full_enough(step: Step, batch: Sequence[Waiting]) -> bool:
     """Whether a batch is full, or nothing that runs now could still join it."""
-    if len(batch) >= step.spec.evaluator.batch or expectations.unknown(step, Stage.EVALUATE):
+    if len(batch) >= step.spec.evaluator.batch or batch[0][1].alone or expectations.unknown(step, Stage.EVALUATE):
         return True
     split = batch[0][0]
     coming = [launch for launch in step.status.launches if launch.stage is Stage.MERGE and launch.split == split]
@@ -87,7 +87,8 @@ def _batch(step: Step, stage: Stage, queue: Sequence[Waiting], size: int) -> lis
     if not queue or size < 1:
         return []
     split = queue[0][0]
-    batch = [(other, record) for other, record in queue if other == split][:size]
+    together = [(other, record) for other, record in queue if other == split and not record.alone]
+    batch = [queue[0]] if queue[0][1].alone else together[:size]
     if expectations.unknown(step, stage):
         # Where GPU-hours are limited, the first one goes alone: nobody knows yet what it costs.
         batch = [] if any(launch.stage is stage for launch in step.status.launches) else batch[:1]

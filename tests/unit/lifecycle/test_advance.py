@@ -63,7 +63,7 @@ def test_the_end_of_the_shortest_pause_is_due() -> None:
     assert next_due(bench.status, bench.now) == bench.now + timedelta(seconds=2)
     bench.now += timedelta(seconds=2)
     assert next_due(bench.status, bench.now) is None
-    bench.until(lambda status: any(record.charged for record in status.candidates))
+    bench.until(lambda status: any(record.not_before for record in status.candidates))
     assert next_due(bench.status, bench.now) == bench.now + timedelta(seconds=2)
 
 

@@ -48,12 +48,42 @@ def test_disruptions_by_the_platform_are_not_charged() -> None:
     assert status.counts.disrupted == 4
 
 
-def test_of_a_batch_that_dies_half_way_only_the_rest_is_tried_again() -> None:
+def test_of_a_batch_that_dies_half_way_only_the_rest_is_tried_again_each_alone() -> None:
     bench = Bench(resource(evaluator={"batch": 4}, merger={"batch": 4}))
     bench.faults = faults((Stage.EVALUATE, "c0001", End(code=137, reports=2)), times=1)
     bench.rest()
     batches = [ids for ids in bench.made(Stage.EVALUATE, "search") if set(ids) & {"c0001", "c0002", "c0003", "c0004"}]
-    assert batches == [("c0001", "c0002", "c0003", "c0004"), ("c0003", "c0004")]
+    assert batches == [("c0001", "c0002", "c0003", "c0004"), ("c0003",), ("c0004",)]
+
+
+@pytest.mark.parametrize("stage", [Stage.MERGE, Stage.EVALUATE])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("allowed", [0, 2])
+def test_a_candidate_that_kills_its_process_fails_none_of_its_neighbours(stage: Stage, end: End, allowed: int) -> None:
+    more = {"batch": 4, "retries": allowed}
+    bench = Bench(resource(evaluator=more, merger=more, search={"baselines": ["Uniform"]}))
+    bench.faults = faults((stage, "c0002", end))
+    status = bench.rest()
+    assert status.phase is Phase.COMPLETE
+    assert [r.id for r in status.candidates if r.state is RecordState.FAILED] == ["c0002"]
+    tried = [ids for ids in bench.made(stage, "search") if "c0002" in ids]
+    assert [len(ids) for ids in tried] == [4] + [1] * (allowed + 1), "together once, then alone, as often as allowed"
+
+
+@pytest.mark.parametrize("stage", [Stage.MERGE, Stage.EVALUATE])
+def test_what_has_died_alone_is_charged_and_what_has_gone_through_is_batched_again(stage: Stage) -> None:
+    more = {"batch": 4}
+    bench = Bench(resource(evaluator=more, merger=more, search={"maxEvaluations": 4, "baselines": []}))
+    bench.faults = faults((stage, "c0001", End(code=137)), times=1)
+    bench.until(lambda status: any(r.alone for r in status.candidates))
+    assert [(r.alone, r.charged, r.attempt) for r in bench.status.candidates] == [(True, 0, 2)] * 4
+    bench.faults = faults((stage, "c0002", End(code=137)), times=1)
+    bench.until(lambda status: status.candidates[1].charged == 1)
+    assert bench.rest().phase is Phase.COMPLETE
+    assert not any(r.alone for r in bench.status.candidates)
+    if stage is Stage.MERGE:
+        sizes = [len(ids) for ids in bench.made(Stage.EVALUATE, "search")]
+        assert max(sizes) > 1, "its evaluation is a stage of its own"
 
 
 def test_weights_that_were_lost_are_merged_again() -> None:
