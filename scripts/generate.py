@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from mergesearch import contract
 from mergesearch.api import resource, spec
+from mergesearch.crd import definition
 
 ROOT = Path(__file__).resolve().parent.parent
 Schema = dict[str, Any]
@@ -61,6 +62,8 @@ def page_of_tests(module: str) -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "charts/mergesearch/templates/crd.yaml": definition.chart_template,
+    "crds/mergesearch.io_mergesearches.yaml": definition.manifest,
     "docs/bad-checkpoints.md": functools.partial(page_of_tests, "unit.merger.bad_checkpoints_page"),
     "docs/bad-manifests.md": functools.partial(page_of_tests, "unit.api.bad_manifests_page"),
     "docs/bad-tasks.md": functools.partial(page_of_tests, "evaluator_support.bad_tasks_page"),
@@ -74,8 +77,12 @@ def main() -> int:
     """Write what has changed; with `--check` write nothing and end with 1 if something would."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="name the stale files instead of writing them")
-    check = parser.parse_args().check
-    rendered = {name: render() for name, render in GENERATED.items()}
+    parser.add_argument("names", nargs="*", metavar="FILE", help="only these files; all of them by default")
+    arguments = parser.parse_args()
+    check = arguments.check
+    if unknown := set(arguments.names) - set(GENERATED):
+        parser.error(f"not generated: {', '.join(sorted(unknown))}")
+    rendered = {name: GENERATED[name]() for name in arguments.names or GENERATED}
     stale = [name for name, text in rendered.items() if _stands(name) != text]
     for name in stale:
         if check:

@@ -1,0 +1,1 @@
+"""The CustomResourceDefinition of MergeSearch, made from the models; pure."""
