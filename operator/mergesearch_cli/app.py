@@ -4,6 +4,7 @@ codes here.
 
 import sys
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -23,7 +24,6 @@ EXIT_CODES = (
 WIDE = 200
 """Columns of an output that is no terminal."""
 app = typer.Typer(
-    help="Recycles LLM checkpoints: searches for the weights of a linear merge that scores best on your tasks.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -47,6 +47,22 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if value:
+        typer.echo(f"mergesearch {metadata.version('mergesearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Recycles LLM checkpoints: searches for the weights of a linear merge that scores best on your tasks."""
 
 
 @app.command(epilog=EXIT_CODES)
@@ -74,7 +90,7 @@ def status(
 
 @app.command(epilog=EXIT_CODES)
 def validate(file: Manifest) -> None:
-    """Check a manifest and print every problem at once, without running anything."""
+    """Check a manifest; print every problem at once."""
     reading.validate(file, _console())
 
 
@@ -87,7 +103,10 @@ def plan(
     ] = None,
     bandwidth: Annotated[float, typer.Option(min=1.0, help="MB per second that the volumes deliver.")] = 500.0,
 ) -> None:
-    """Say what a search will cost before it starts; with --volume checkpoints=DIR from the real sizes."""
+    """Say what a search will cost before it starts.
+
+    With --volume checkpoints=DIR from the real sizes, with --evaluation-seconds also its time.
+    """
     planning.plan(file, volume or [], evaluation_seconds, 1e6 * bandwidth, _console())
 
 
@@ -107,7 +126,10 @@ def demo(
     folder: Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the demo.")] = Path(".demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the family of checkpoints.")] = 0,
 ) -> None:
-    """Train a family of small checkpoints, search for their best merge, and show the verdict."""
+    """Train small checkpoints and merge them: the quickstart.
+
+    Takes some five minutes on two cores; everything is left in one folder.
+    """
     _exit(demo_command.demo(folder, seed, _console()))
 
 

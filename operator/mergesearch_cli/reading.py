@@ -9,7 +9,9 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
 from mergesearch.reasons import Reason
 from mergesearch.report import summary
-from mergesearch_cli import output, view
+from mergesearch.report.advice import Place
+from mergesearch_cli import output, shell, view
+from mergesearch_cli.runner import Activity
 from mergesearch_cli.state import StateFolder
 
 
@@ -46,8 +48,18 @@ def status(state: StateFolder, form: str, console: Console) -> None:
     elif form == "yaml":
         console.file.write(manifest.dump(resource))
     else:
-        console.print(view.picture(resource, []))
-        console.print(summary.summarize(resource).verdict, markup=False, highlight=False, soft_wrap=True)
+        held = state.is_held()
+        console.print(view.picture(resource, Activity(), held=held))
+        lines = [summary.summarize(resource, Place.MACHINE).verdict]
+        if not held and not shell.rests(resource):
+            again = (
+                "work in flight will be started again by"
+                if resource.status and resource.status.launches
+                else "go on with"
+            )
+            lines.append(f"No run holds this folder: {again} `mergesearch run`.")
+        for line in lines:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def report(state: StateFolder, path: Path | None, console: Console) -> None:
@@ -64,7 +76,7 @@ def write_report(resource: MergeSearch, path: Path) -> None:
     from mergesearch.report import page
 
     then = "mend that, or name another file with `mergesearch report -o`; the search itself is kept"
-    output.write(path.absolute(), page.render(summary.summarize(resource)), then=then)
+    output.write(path.absolute(), page.render(summary.summarize(resource, Place.MACHINE)), then=then)
 
 
 def _existing(state: StateFolder) -> MergeSearch:

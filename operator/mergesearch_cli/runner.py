@@ -54,6 +54,16 @@ class _Task:
         return ChildState.PENDING if self.worker is None else ChildState.RUNNING
 
 
+@dataclass(frozen=True)
+class Activity:
+    """What the children are doing, for people."""
+
+    starting: tuple[str, ...] = ()
+    """Workers whose processes have work and have not said anything yet."""
+    doing: tuple[str, ...] = ()
+    """What the others say they do."""
+
+
 class Runner:
     """The child processes of one run."""
 
@@ -64,6 +74,8 @@ class Runner:
         self._said: queue.Queue[Said] = queue.Queue()
         self._tasks: dict[int, _Task] = {}
         self._workers: dict[str, Worker] = {}
+        self._up: set[int] = set()
+        """Processes that have said something; until then they load their libraries."""
 
     def reconcile(self, wanted: Iterable[Child], parallelism: int) -> None:
         """End what is not wanted any more, take up what is new, and give work to whoever is free."""
@@ -109,9 +121,11 @@ class Runner:
                 break
         self._end_overdue()
 
-    def progress(self) -> list[str]:
-        """What running children say they do."""
-        return [task.progress for task in self._tasks.values() if task.state is ChildState.RUNNING and task.progress]
+    def activity(self) -> Activity:
+        """What the children are doing."""
+        running = [task for task in self._tasks.values() if task.worker is not None and task.exit is None]
+        silent = [task.worker.name for task in running if task.worker and task.worker.process not in self._up]
+        return Activity(starting=tuple(silent), doing=tuple(task.progress for task in running if task.progress))
 
     def stop(self) -> None:
         """End every process."""
@@ -146,6 +160,8 @@ class Runner:
         task = next(working, None)
         if task is None or said.process != said.worker.process:
             return
+        if said.answer is not None:
+            self._up.add(said.process)
         if said.answer is None:
             self._end(task, said.worker.end_of_process())
         elif said.answer.report is not None:

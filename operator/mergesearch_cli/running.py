@@ -9,6 +9,7 @@ from rich.table import Table
 from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import CliExitCode
 from mergesearch.report import summary, tables
+from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
 from mergesearch_cli import reading, shell, volumes
 from mergesearch_cli.runner import Commands, Runner
@@ -72,13 +73,8 @@ def print_interrupted(console: Console, state: StateFolder) -> None:
 
 def conclude(resource: MergeSearch, state: StateFolder, console: Console) -> None:
     """Print the table, the verdict, and where the page is."""
-    found = summary.summarize(resource)
+    found = summary.summarize(resource, Place.MACHINE)
     if tables.final(found).rows:
         console.print(_fitting(found, console.width))
-    lines = [found.verdict]
-    status = resource.status
-    if status is not None and status.stalled is not None:
-        lines.append("Mend it, then run the same command with --retry.")
-    lines += [f"State: {state.document}", f"Page:  {state.report}"]
-    for line in lines:
+    for line in (found.verdict, *found.notes, f"State: {state.document}", f"Page:  {state.report}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from mergesearch.errors import CliExitCode
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import children
 from mergesearch.lifecycle.step import Observed
-from mergesearch_cli.runner import Runner
+from mergesearch_cli.runner import Activity, Runner
 from mergesearch_cli.state import StateFolder
 
 LONGEST_WAIT = 1.0
@@ -21,7 +21,7 @@ LONGEST_WAIT = 1.0
 class View(Protocol):
     """Shows people how the search goes."""
 
-    def show(self, resource: MergeSearch, progress: list[str]) -> None:
+    def show(self, resource: MergeSearch, activity: Activity) -> None:
         """Called at least once a LONGEST_WAIT."""
 
 
@@ -36,7 +36,7 @@ def run(resource: MergeSearch, state: StateFolder, runner: Runner, view: View) -
             resource = resource.model_copy(update={"status": status})
             state.write(resource)
         runner.reconcile(children(resource, status), resource.spec.search.parallelism)
-        view.show(resource, runner.progress())
+        view.show(resource, runner.activity())
         if rests(resource):
             return resource
         due = next_due(status, now)

@@ -1,6 +1,6 @@
 """What people see of a running search: a live picture on a terminal, plain lines elsewhere."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from rich.console import Console, Group
@@ -12,7 +12,9 @@ from rich.text import Text
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import Launch, MergeSearchStatus, Phase, RecordKind, Stage
 from mergesearch.lifecycle import forecast, records
+from mergesearch.report import rows
 from mergesearch_cli import words
+from mergesearch_cli.runner import Activity
 
 STYLES = {
     Phase.COMPLETE: "bold green",
@@ -21,24 +23,50 @@ STYLES = {
     Phase.SUSPENDED: "yellow",
 }
 
+QUIET = timedelta(seconds=10)
+"""After so long without a line, what the children say they do is one."""
+STARTING = "loading its libraries, which takes up to a minute"
+SHOWN = 4
+"""Candidates of a batch that are named."""
+DOING = {
+    Stage.PREFLIGHT_CHECKPOINTS: "checking the checkpoints",
+    Stage.PREFLIGHT_TASKS: "checking the tasks",
+    Stage.MERGE: "merging",
+    Stage.EVALUATE: "scoring",
+    Stage.COMPARE: "comparing on unseen samples",
+    Stage.CLEANUP: "removing weights",
+}
+
 
 class PlainView:
-    """One line whenever something worth reading has changed."""
+    """One line whenever something worth reading has changed, and a sign of life after a while without one."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, quiet: timedelta = QUIET) -> None:
         self._console = console
-        self._last = ""
+        self._quiet = quiet
+        self._last = self._doing = ""
+        self._starting: set[str] = set()
+        self._printed = datetime.now(UTC)
 
-    def show(self, resource: MergeSearch, progress: list[str]) -> None:
-        """Print a line if it differs from the last one in more than the time left; `progress` would be too much."""
-        del progress
+    def show(self, resource: MergeSearch, activity: Activity) -> None:
+        """Print a line if it differs from the last one in more than the time left."""
         line = headline(resource)
-        if line == self._last:
-            return
-        self._last = line
-        left = time_left(resource)
-        whole = f"{datetime.now(UTC):%H:%M:%S} {line}" + (f"; {left}" if left else "")
-        self._console.print(whole, markup=False, highlight=False, soft_wrap=True)
+        if line != self._last:
+            self._last = line
+            left = time_left(resource)
+            self._print(line + (f"; {left}" if left else ""))
+        fresh = sorted(set(activity.starting) - self._starting)
+        self._starting = set(activity.starting)
+        if fresh:
+            self._print(f"Starting {', '.join(fresh)}: {STARTING}")
+        doing = "; ".join(activity.doing)
+        if doing and doing != self._doing and datetime.now(UTC) - self._printed >= self._quiet:
+            self._doing = doing
+            self._print(f"  {doing}")
+
+    def _print(self, line: str) -> None:
+        now = self._printed = datetime.now(UTC)
+        self._console.print(f"{now:%H:%M:%S} {line}", markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self
@@ -53,9 +81,9 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=False)
 
-    def show(self, resource: MergeSearch, progress: list[str]) -> None:
+    def show(self, resource: MergeSearch, activity: Activity) -> None:
         """Draw the search as it is now."""
-        self._live.update(picture(resource, progress))
+        self._live.update(picture(resource, activity))
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -75,7 +103,11 @@ def headline(resource: MergeSearch) -> str:
     status = resource.status or MergeSearchStatus()
     parts: list[str] = [str(status.phase)]
     if status.stalled is not None:
-        return f"{status.phase} ({status.stalled.reason}): {status.stalled.message}"
+        # The verdict at the end says why and what to do, and there may be more to say until then.
+        reason = f"{status.phase} ({status.stalled.reason})"
+        return (
+            f"{reason}: nothing new starts, waiting for the end of: {in_flight(status)}" if status.launches else reason
+        )
     if status.candidates:
         generation = (status.candidates[-1].generation or 0) + 1
         parts.append(f"generation {generation}, {words.scored(resource)} candidates scored")
@@ -85,7 +117,7 @@ def headline(resource: MergeSearch) -> str:
     if status.confirmations and status.completion_time is None:
         done = sum(record.ended for record in status.confirmations)
         parts.append(f"{done} of {len(status.confirmations)} confirmed on unseen samples")
-    parts += best_lines(status)
+    parts += best_lines(resource)
     return "; ".join(parts)
 
 
@@ -95,42 +127,63 @@ def time_left(resource: MergeSearch) -> str:
     return f"about {words.duration(left)} left" if left is not None else ""
 
 
-def best_lines(status: MergeSearchStatus) -> list[str]:
+def best_lines(resource: MergeSearch) -> list[str]:
     """The best candidate and the best baseline on the search samples."""
+    status = resource.status or MergeSearchStatus()
     baselines = [r for r in records.best_first(status.baselines) if r.kind is not RecordKind.NOISE]
     lines = []
     if status.best is not None:
         lines.append(f"best {words.points(status.best.fitness)} ({status.best.id})")
     if baselines and baselines[0].fitness is not None:
-        lines.append(f"best baseline {words.points(baselines[0].fitness)} ({baselines[0].id})")
+        name = rows.called(resource, baselines[0])
+        lines.append(f"best baseline {words.points(baselines[0].fitness)} ({name})")
     return lines
 
 
-def picture(resource: MergeSearch, progress: list[str]) -> Group:
-    """The search as a small table."""
+def picture(resource: MergeSearch, activity: Activity, *, held: bool = True) -> Group:
+    """The search as a small table, with the rows that have something to say. `held` says whether a run works on it."""
     status = resource.status or MergeSearchStatus()
-    counts = status.counts
     table = Table.grid(padding=(0, 2))
     table.add_row("search", Text(resource.metadata.name, style="bold"))
     table.add_row("phase", Text(status.phase, style=STYLES.get(status.phase, "bold cyan")))
     if status.stalled is not None:
         table.add_row("stalled", Text(f"{status.stalled.reason}: {status.stalled.message}"))
+    if status.baselines and not status.candidates:
+        done = sum(record.ended for record in status.baselines)
+        table.add_row("baselines", f"{done} of {len(status.baselines)} scored")
     if status.candidates:
-        population = status.algorithm.population_size if status.algorithm is not None else 0
-        table.add_row("generation", f"{(status.candidates[-1].generation or 0) + 1} (population {population})")
-    done, total = counts.scored + counts.failed, resource.spec.search.max_evaluations
-    table.add_row("candidates", ProgressBar(total=total, completed=done, width=40))
-    table.add_row("", f"{words.scored(resource)} scored, {counts.failed} failed, {counts.retried} tried again")
-    table.add_row("in flight", Text(", ".join(_in_flight(launch) for launch in status.launches) or "nothing"))
-    for line in progress:
+        _add_candidates(table, resource, status)
+    going = in_flight(status)
+    if going and held:
+        table.add_row("in flight", Text(going))
+    elif going:
+        table.add_row("was in flight", Text(going))
+    for line in [*(f"{name}: {STARTING}" for name in activity.starting), *activity.doing]:
         table.add_row("", Text(line, style="dim"))
-    for line in best_lines(status):
+    for line in best_lines(resource):
         table.add_row("", Text(line))
-    table.add_row("time", time_left(resource))
+    left = time_left(resource)
+    if left and held:
+        table.add_row("time", left)
     return Group(table)
 
 
+def _add_candidates(table: Table, resource: MergeSearch, status: MergeSearchStatus) -> None:
+    population = status.algorithm.population_size if status.algorithm is not None else 0
+    table.add_row("generation", f"{(status.candidates[-1].generation or 0) + 1} (population {population})")
+    counts = status.counts
+    done, total = counts.scored + counts.failed, resource.spec.search.max_evaluations
+    scored = f"{words.scored(resource)} scored, {counts.failed} failed, {counts.retried} tried again"
+    table.add_row("candidates", scored)
+    if done:
+        table.add_row("", ProgressBar(total=total, completed=done, width=40))
+
+
+def in_flight(status: MergeSearchStatus) -> str:
+    """What runs, or is about to; empty where nothing does."""
+    return ", ".join(_in_flight(launch) for launch in status.launches)
+
+
 def _in_flight(launch: Launch) -> str:
-    some = ", ".join(launch.candidates[:4]) + (" …" if len(launch.candidates) > len(launch.candidates[:4]) else "")
-    names = {Stage.MERGE: "merging", Stage.EVALUATE: "scoring"}
-    return f"{names.get(launch.stage, launch.stage)} {some}".strip()
+    some = ", ".join(launch.candidates[:SHOWN]) + (" …" if len(launch.candidates) > SHOWN else "")
+    return f"{DOING.get(launch.stage, launch.stage)} {some}".strip()

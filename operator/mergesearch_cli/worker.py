@@ -16,10 +16,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mergesearch.contract import Exit, Request
+from mergesearch.contract import Answer, Exit, Request
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
-from mergesearch.worker import Answer
 
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 4000

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mergesearch.api.spec import Aggregate
 from mergesearch.api.status import RecordState
+from mergesearch.contract import Aggregate
 from mergesearch.search.optimizer import StrategyName
 
 

@@ -29,7 +29,7 @@ def _proof(summary: Summary) -> Iterator[Pair]:
         yield Pair("A gain is claimed if", rule)
     if summary.smallest_gain is not None:
         size = wording.with_unit(wording.score(summary.smallest_gain, summary.scale), summary.scale)
-        yield Pair("Smallest gain these samples can prove", f"about {size}")
+        yield Pair("Smallest gain to expect proof of", f"about {size}, proven four times in five if it is there")
     if summary.noise is not None:
         noise = wording.with_unit(wording.score(summary.noise, summary.scale), summary.scale)
         yield Pair("Noise floor", f"{noise}, between two evaluations of one checkpoint on the same samples")

@@ -55,7 +55,7 @@ def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role:
     gain = next((gain for gain in gains if gain.baseline == record.id), None)
     return Row(
         id=record.id,
-        name=_name(record, role, members),
+        name=_name(resource, record),
         role=role,
         members=members,
         state=record.state,
@@ -65,11 +65,17 @@ def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role:
     )
 
 
-def _name(record: Record, role: Role, members: tuple[str, ...]) -> str:
-    """A checkpoint's own name; of the greedy soups only one is shown."""
-    if role is Role.GREEDY:
-        return "greedy"
-    return members[0] if role is Role.CHECKPOINT else record.id
+def called(resource: MergeSearch, record: Record) -> str:
+    """A record in a sentence: `checkpoint sft-03`, or its id, such as `uniform`, `greedy-2` or `c0012`."""
+    name = _name(resource, record)
+    return f"checkpoint {name}" if record.kind is RecordKind.CHECKPOINT else name
+
+
+def _name(resource: MergeSearch, record: Record) -> str:
+    """A checkpoint's own name; else the id, under which status, live view and workspace know it."""
+    if record.kind is RecordKind.CHECKPOINT:
+        return resource.spec.checkpoints[record.members[0]].name
+    return record.id
 
 
 def _scored(record: Record | None) -> Scored | None:

@@ -9,18 +9,21 @@ from mergesearch.api.status import MergeSearchStatus, Record, RecordState
 from mergesearch.contract import Task
 from mergesearch.lifecycle import records, requests, samples, strategy
 from mergesearch.report import curve, learning, rows, verdict, wording
+from mergesearch.report.advice import Place
 from mergesearch.report.background import CheckpointFacts, Pair, Rebuild, Spent, Tries, Trouble
 from mergesearch.report.shapes import Scale, Summary, TaskFacts, Weight
 
 
-def summarize(resource: MergeSearch) -> Summary:
-    """Everything that people see of a search, whether it runs, has stalled, failed or is complete."""
+def summarize(resource: MergeSearch, place: Place = Place.CLUSTER) -> Summary:
+    """Everything that people see of a search, whether it runs, has stalled, failed or is complete. `place` decides how
+    they are told to send it on.
+    """
     spec, status = resource.spec, resource.status or MergeSearchStatus()
     tasks = tuple(_tasks(spec, status))
     scale = _fitness_scale(tasks)
     found = rows.rows_of(resource, status)
     choices = len(rows.finalists(status))
-    facts = verdict.Facts(resource=resource, status=status, rows=found, scale=scale, choices=choices)
+    facts = verdict.Facts(resource=resource, status=status, rows=found, scale=scale, choices=choices, place=place)
     said = verdict.verdict(facts)
     holder, weights = _weights(spec, status)
     return Summary(

@@ -33,6 +33,8 @@ class Facts:
     scale: Scale
     choices: int
     """Finalists that the winner was chosen among."""
+    place: advice.Place = advice.Place.CLUSTER
+    """Where it runs."""
 
 
 def verdict(facts: Facts) -> Verdict:
@@ -66,7 +68,12 @@ def is_stalled(facts: Facts) -> Verdict | None:
     stalled = facts.status.stalled
     if stalled is None:
         return None
-    advised = advice.after_stall(stalled.reason)
+    status = facts.status
+    scored = any(record.scores for record in (*status.baselines, *status.candidates, *status.confirmations))
+    advised = advice.after_stall(stalled.reason, facts.place, scored=scored)
+    if "\n" in stalled.message:
+        # A list of problems: what to do is no part of its last line.
+        return Verdict(Outcome.STALLED, f"Stalled ({stalled.reason}):\n{stalled.message}\n{advised}")
     return Verdict(Outcome.STALLED, f"Stalled ({stalled.reason}): {wording.sentence(stalled.message)} {advised}")
 
 
@@ -74,7 +81,7 @@ def is_suspended(facts: Facts) -> Verdict | None:
     """A person has stopped it."""
     if not facts.resource.spec.suspend:
         return None
-    return Verdict(Outcome.SUSPENDED, f"Suspended: {_progress(facts)} {advice.SUSPENDED}")
+    return Verdict(Outcome.SUSPENDED, f"Suspended: {_progress(facts)} {advice.SUSPENDED[facts.place]}")
 
 
 def has_not_started(facts: Facts) -> Verdict | None:
@@ -139,7 +146,10 @@ def notes(facts: Facts, smallest_gain: float | None) -> tuple[str, ...]:
         some.append("A later confirmation was not finished within the budget; this one stands.")
     if found is not None and not found[1].significant and smallest_gain is not None:
         size = wording.with_unit(wording.score(smallest_gain, facts.scale), facts.scale)
-        some.append(f"These unseen samples can prove gains from about {size}; more samples prove smaller ones.")
+        some.append(
+            f"With so many unseen samples a true gain of about {size} is proven four times in five, a smaller one less "
+            "often; more unseen samples prove smaller ones."
+        )
     if found is not None and found[1].gain < 0.0:
         some.append(f"On unseen samples {_name(found[0])} is the better choice.")
     if winner.reused:

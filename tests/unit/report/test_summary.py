@@ -129,7 +129,7 @@ def test_only_the_greedy_soup_that_was_kept_has_a_row() -> None:
     found = summarize(with_status(history.resource, history.end))
     rows = [row for row in found.rows if row.role is Role.GREEDY]
     assert len(soups) == 3
-    assert [(row.id, row.name) for row in rows] == [("greedy-3", "greedy")]
+    assert [(row.id, row.name) for row in rows] == [("greedy-3", "greedy-3")]
 
 
 def test_the_weights_are_exact_sum_to_1_and_fall(history: History, complete: Summary) -> None:

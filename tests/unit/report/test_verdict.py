@@ -71,7 +71,7 @@ def test_one_baseline_that_is_not_clearly_beaten_decides_against_three_that_are(
     assert "the best checkpoint" in claimed
     assert "uniform" in claimed
     assert "merge-best" not in claimed
-    assert any("can prove gains from about" in note for note in found.notes)
+    assert any("points is proven four times in five" in note for note in found.notes)
 
 
 def test_a_baseline_ahead_of_the_winner_is_called_the_better_choice(history: History) -> None:
@@ -206,11 +206,43 @@ def test_a_stalled_search_says_why_and_what_to_do(history: History) -> None:
     )
 
 
+WAYS = {
+    advice.Place.CLUSTER: "set spec.retry to a new value",
+    advice.Place.MACHINE: "`mergesearch run` command with --retry",
+}
+
+
+@pytest.mark.parametrize("place", WAYS)
 @pytest.mark.parametrize("reason", list(Reason))
-def test_every_stall_has_a_way_out(reason: Reason) -> None:
-    words = advice.after_stall(reason)
-    assert "spec.retry" in words or "new search" in words
+def test_every_stall_has_a_way_out_that_fits_the_place(reason: Reason, place: advice.Place) -> None:
+    words = advice.after_stall(reason, place, scored=True)
+    assert [other for other, way in WAYS.items() if way in words] == [place]
     assert words.endswith(".")
+    assert "{" not in words
+
+
+def test_scores_are_said_to_be_kept_only_where_there_are_any(history: History) -> None:
+    decision = Decision(reason=Reason.TASK_UNKNOWN, message="no such task")
+    for status, kept in ((history.statuses[1], False), (history.end, True)):
+        found = summary_of(history, status.model_copy(update={"stalled": decision, "completion_time": None}))
+        assert found.outcome is Outcome.STALLED
+        assert ("all scores so far are kept" in found.verdict) == kept
+
+
+def test_a_list_of_problems_stands_between_the_reason_and_what_to_do(history: History) -> None:
+    decision = Decision(reason=Reason.PREFLIGHT_FAILED, message="CheckpointMissing: m-1\nTaskUnknown: b")
+    found = summary_of(history, history.statuses[1].model_copy(update={"stalled": decision}))
+    lines = found.verdict.splitlines()
+    assert lines[:3] == ["Stalled (PreflightFailed):", "CheckpointMissing: m-1", "TaskUnknown: b"]
+    assert lines[3].startswith("Mend what the preflight names")
+
+
+def test_on_one_machine_a_suspended_search_goes_on_by_the_manifest_and_the_command(history: History) -> None:
+    spec = history.resource.spec.model_copy(update={"suspend": True})
+    resource = history.resource.model_copy(update={"spec": spec, "status": history.statuses[2]})
+    assert summarize(resource, advice.Place.MACHINE).verdict.endswith(
+        "Set spec.suspend to false in the manifest and run the same `mergesearch run` command to go on."
+    )
 
 
 def test_a_failed_search_says_why_and_what_is_left(history: History) -> None:
