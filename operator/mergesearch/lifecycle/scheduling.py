@@ -3,7 +3,7 @@
 Order within a stage: confirmations, baselines, candidates, and greedy soups last, so that these never delay the search.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mergesearch.api.status import Launch, MergeSearchStatus, Record, RecordKind, RecordState, Stage
 from mergesearch.contract import Split
@@ -23,7 +23,8 @@ def start(step: Step) -> Step:
         for stage in status.preflight_due:
             step = _once(step, stage)
         return step
-    step = _evaluations(_merges(_evaluations(step)))
+    step = _merges(_evaluations(step, merges_follow=True))
+    step = _evaluations(step, merges_follow=False)
     if confirmation.comparable(step):
         step = _once(step, Stage.CLEANUP if confirmation.decided(step) else Stage.COMPARE)
     return step
@@ -43,55 +44,93 @@ def _once(step: Step, stage: Stage) -> Step:
 
 
 def _merges(step: Step) -> Step:
-    while True:
-        room = step.spec.storage.max_pending - pruning.pending(step)
-        queue = [(split, r) for split, r in _queue(step) if not records.weights_ready(step.status, r)]
-        # Weights that lie there already and only lack their digests take no room.
-        there = [(split, r) for split, r in queue if records.source(step.status, r).merged]
-        missing = [(split, r) for split, r in queue if (split, r) not in there]
-        size = step.spec.merger.batch
-        batch = _batch(step, Stage.MERGE, there, size) or _batch(step, Stage.MERGE, missing, min(size, room))
-        if not batch:
-            return step
-        split = batch[0][0]
+    while batch := _next_merge(step):
         ids = tuple(record.id for _, record in batch)
         prunes = tuple(identity for identity in pruning.removable(step) if identity not in ids)
         step = _move(step, batch, RecordState.MERGING)
-        step = _add(step, Stage.MERGE, split, ids, prunes)
+        step = _add(step, Stage.MERGE, batch[0][0], ids, prunes)
+    return step
 
 
-def _evaluations(step: Step) -> Step:
-    while sum(launch.stage is Stage.EVALUATE for launch in step.status.launches) < step.spec.search.parallelism:
-        queue = [(split, r) for split, r in _queue(step) if records.weights_ready(step.status, r)]
-        batch = _batch(step, Stage.EVALUATE, queue, step.spec.evaluator.batch)
-        if not batch or not _full_enough(step, batch):
+def _next_merge(step: Step) -> list[Waiting]:
+    queue = [(split, r) for split, r in _queue(step) if not records.weights_ready(step.status, r)]
+    # Weights that lie there already and only lack their digests take no room.
+    there = [(split, r) for split, r in queue if records.source(step.status, r).merged]
+    missing = [(split, r) for split, r in queue if (split, r) not in there]
+    size, room = step.spec.merger.batch, step.spec.storage.max_pending - pruning.pending(step)
+    for some in _by_split(there):
+        if batch := _batch(step, Stage.MERGE, some, size):
+            return batch
+    for some in _by_split(missing):
+        if _better_later(step, some, room):
+            continue
+        if batch := _batch(step, Stage.MERGE, some, min(size, room)):
+            return batch
+    return []
+
+
+def _better_later(step: Step, waiting: Sequence[Waiting], room: int) -> bool:
+    """Whether a merger should wait for room rather than read the checkpoints for a part of a batch: there is more to
+    merge than there is room, and evaluators have work until then. Something is always in flight that will end.
+    """
+    size = min(step.spec.merger.batch, step.spec.storage.max_pending)
+    if room >= min(size, len(waiting)) or waiting[0][1].alone:
+        return False
+    merging = _running(step, Stage.MERGE) > 0
+    ready = any(records.weights_ready(step.status, record) for _, record in _queue(step))
+    return merging or (ready and _running(step, Stage.EVALUATE) > 0)
+
+
+def _evaluations(step: Step, *, merges_follow: bool) -> Step:
+    while _running(step, Stage.EVALUATE) < step.spec.search.parallelism:
+        batch = _next_evaluation(step, merges_follow=merges_follow)
+        if not batch:
             return step
         step = _move(step, batch, RecordState.EVALUATING)
         step = _add(step, Stage.EVALUATE, batch[0][0], tuple(record.id for _, record in batch), ())
     return step
 
 
-def _full_enough(step: Step, batch: Sequence[Waiting]) -> bool:
-    """Whether a batch is full, or nothing that runs now could still join it."""
+def _next_evaluation(step: Step, *, merges_follow: bool) -> list[Waiting]:
+    queue = [(split, r) for split, r in _queue(step) if records.weights_ready(step.status, r)]
+    for some in _by_split(queue):
+        batch = _batch(step, Stage.EVALUATE, some, step.spec.evaluator.batch)
+        if batch and _full_enough(step, batch, merges_follow=merges_follow):
+            return batch
+    return []
+
+
+def _full_enough(step: Step, batch: Sequence[Waiting], *, merges_follow: bool) -> bool:
+    """Whether a batch is full, or nothing that is merged now, or right after this, could still join it."""
     if len(batch) >= step.spec.evaluator.batch or batch[0][1].alone or expectations.unknown(step, Stage.EVALUATE):
         return True
     split = batch[0][0]
     coming = [launch for launch in step.status.launches if launch.stage is Stage.MERGE and launch.split == split]
     mergeable = [r for s, r in _queue(step) if s == split and not records.weights_ready(step.status, r)]
     room = step.spec.storage.max_pending > pruning.pending(step)
-    return not coming and not (mergeable and room)
+    return not coming and not (merges_follow and mergeable and room)
+
+
+def _running(step: Step, stage: Stage) -> int:
+    return sum(launch.stage is stage for launch in step.status.launches)
+
+
+def _by_split(queue: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+    """The queue of each split, in order of precedence."""
+    for split in dict.fromkeys(split for split, _ in queue):
+        yield [(other, record) for other, record in queue if other == split]
 
 
 def _batch(step: Step, stage: Stage, queue: Sequence[Waiting], size: int) -> list[Waiting]:
-    """The first records of the queue that share a split, at most `size`, and no more than the budget allows."""
+    """The first records of a split's queue, at most `size`, and no more than the budget allows."""
     if not queue or size < 1:
         return []
     split = queue[0][0]
-    together = [(other, record) for other, record in queue if other == split and not record.alone]
+    together = [(other, record) for other, record in queue if not record.alone]
     batch = [queue[0]] if queue[0][1].alone else together[:size]
     if expectations.unknown(step, stage):
         # Where GPU-hours are limited, the first one goes alone: nobody knows yet what it costs.
-        batch = [] if any(launch.stage is stage for launch in step.status.launches) else batch[:1]
+        batch = [] if _running(step, stage) else batch[:1]
     while batch and not _affordable(step, split, len(batch)):
         batch.pop()
     return batch

@@ -142,6 +142,59 @@ def test_an_evaluator_batch_does_not_wait_for_what_has_no_room() -> None:
     assert bench.made(Stage.EVALUATE, "search") == [("c0001", "c0002"), ("c0003", "c0004")]
 
 
+MERGES = {
+    "room for one batch": (4, 4, [4, 3, 1]),
+    "room for two": (4, 8, [4, 4]),
+    "room for one and a half": (4, 6, [4, 4]),
+    "batches that do not divide the generation": (3, 6, [3, 3, 2]),
+    "batches larger than the room": (8, 2, [2, 1, 1, 1, 1, 1, 1]),
+    "no batches": (1, 4, [1] * 8),
+}
+
+
+@pytest.mark.parametrize(("batch", "room", "sizes"), MERGES.values(), ids=MERGES.keys())
+def test_a_merger_rather_waits_for_room_than_reads_the_checkpoints_for_a_part_of_a_batch(
+    batch: int, room: int, sizes: list[int]
+) -> None:
+    bench = Bench(
+        resource(
+            merger={"batch": batch},
+            storage={"maxPending": room},
+            search={"maxEvaluations": 8, "algorithm": {"cmaes": {"populationSize": 8}}, **NO_BASELINES},
+        )
+    )
+    bench.rest()
+    assert [len(ids) for ids in bench.made(Stage.MERGE, "search")] == sizes
+
+
+def test_a_merger_does_not_wait_for_room_while_an_evaluator_has_nothing_to_do() -> None:
+    bench = Bench(
+        resource(
+            merger={"batch": 4},
+            storage={"maxPending": 4},
+            search={
+                "maxEvaluations": 8,
+                "algorithm": {"cmaes": {"populationSize": 8}},
+                "parallelism": 4,
+                **NO_BASELINES,
+            },
+        )
+    )
+    bench.until(lambda _status: len(running(bench, Stage.EVALUATE)) == 4)
+    first = next(p for p in bench.processes.values() if p.child.launch.stage is Stage.EVALUATE)
+    first.start(bench.world, bench.now)
+    bench.finish(first)
+    bench.step()
+    assert [launch.candidates for launch in running(bench, Stage.MERGE)] == [("c0005",)]
+
+
+def test_while_a_batch_waits_for_a_merge_a_free_evaluator_takes_other_samples() -> None:
+    bench = Bench(resource(evaluator={"batch": 8}, search={"parallelism": 2}))
+    bench.until(lambda status: bool(status.baselines))
+    assert [launch.split for launch in running(bench, Stage.EVALUATE)] == ["again"]
+    assert [launch.candidates for launch in running(bench, Stage.MERGE)] == [("uniform",)]
+
+
 def test_a_batch_is_of_one_split() -> None:
     bench = Bench(resource(evaluator={"batch": 8}))
     bench.rest()
