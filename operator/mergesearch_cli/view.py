@@ -25,7 +25,7 @@ STYLES = {
 
 QUIET = timedelta(seconds=10)
 """After so long without a line, what the children say they do is one."""
-STARTING = "loading its libraries, which takes up to a minute"
+STARTING = "loading libraries, which takes up to a minute"
 SHOWN = 4
 """Candidates of a batch that are named."""
 DOING = {
@@ -147,7 +147,8 @@ def picture(resource: MergeSearch, activity: Activity, *, held: bool = True) -> 
     table.add_row("search", Text(resource.metadata.name, style="bold"))
     table.add_row("phase", Text(status.phase, style=STYLES.get(status.phase, "bold cyan")))
     if status.stalled is not None:
-        table.add_row("stalled", Text(f"{status.stalled.reason}: {status.stalled.message}"))
+        # What is wrong and what to do stands in the verdict below.
+        table.add_row("stalled", status.stalled.reason)
     if status.baselines and not status.candidates:
         done = sum(record.ended for record in status.baselines)
         table.add_row("baselines", f"{done} of {len(status.baselines)} scored")

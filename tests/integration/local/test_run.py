@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,51 @@ def test_a_preflight_problem_stalls_before_any_merge_and_retry_goes_on(bench: Be
     assert bench.run(retry=True) == CliExitCode.COMPLETE
 
 
+def test_the_problems_of_checkpoints_and_tasks_come_at_once(bench: Bench) -> None:
+    bench.fault("no-such-task")
+    bench.spec["checkpoints"][1]["path"] = "m11"
+    assert bench.run() == CliExitCode.STALLED
+    told = bench.output.getvalue().split("Stalled (PreflightFailed):")[-1]
+    assert "CheckpointMissing: checkpoint 'm1': checkpoints/m11 does not exist" in told
+    assert "TaskUnknown: task 'a' does not exist" in told
+    assert "then run the same `mergesearch run` command with --retry." in told
+    assert "all scores so far are kept" not in told
+    assert "spec.retry" not in told
+
+
+def test_a_run_that_was_killed_is_not_shown_as_running_and_the_next_one_says_what_it_starts(bench: Bench) -> None:
+    process = bench.start(seconds=0.2)
+    _wait_for(bench, process, "candidates")
+    alive = _command("status", str(bench.state.folder))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert "No run holds this folder" not in alive.stdout
+    dead = _command("status", str(bench.state.folder))
+    assert "was in flight" in dead.stdout
+    words = "No run holds this folder: work in flight will be started again by `mergesearch run`."
+    assert dead.stdout.splitlines()[-1] == words
+    assert bench.run() == CliExitCode.COMPLETE
+    assert "Starting evaluator-0" in bench.output.getvalue()
+    assert "No run holds" not in _command("status", str(bench.state.folder)).stdout
+
+
+def test_a_damaged_search_ends_with_1_and_one_line_and_wrong_arguments_with_2(bench: Bench) -> None:
+    bench.run()
+    bench.state.document.write_bytes(bench.state.document.read_bytes()[:500])
+    damaged = _command("status", str(bench.state.folder))
+    assert damaged.returncode == CliExitCode.ERROR
+    assert len(damaged.stderr.splitlines()) == 1
+    assert "line 1 column 500" in damaged.stderr
+    for arguments in (
+        ["status", str(bench.manifest)],
+        ["run", str(bench.manifest), "--state", str(bench.manifest), *(f"--volume={v}" for v in bench.volumes)],
+        ["plan", str(bench.manifest), "--volume", "checkpoints=nowhere"],
+    ):
+        wrong = _command(*arguments)
+        assert wrong.returncode == CliExitCode.BAD_MANIFEST, wrong.stderr
+        assert len(wrong.stderr.splitlines()) == 1
+
+
 def test_a_mistake_that_the_preflight_has_found_can_be_mended_in_the_manifest(bench: Bench) -> None:
     bench.spec["checkpoints"][1]["path"] = "m11"
     assert bench.run() == CliExitCode.STALLED
@@ -197,6 +243,11 @@ def test_plan_counts_what_the_search_then_does(bench: Bench) -> None:
     assert status is not None
     scored = len(status.baselines) + len(status.candidates) + len(status.confirmations)
     assert f"evaluations {scored}" in " ".join(done.stdout.split())
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    done = _command("--version")
+    assert (done.returncode, done.stdout) == (0, f"mergesearch {metadata.version('mergesearch')}\n")
 
 
 def test_the_help_lists_the_exit_codes() -> None:

@@ -83,8 +83,8 @@ def test_workers_that_load_their_libraries_are_announced_once_for_every_start(hi
     silent, up = Activity(starting=("evaluator-0", "merger-0")), Activity()
     lines = shown(history, [(status, silent), (status, silent), (status, up), (status, Activity(("evaluator-0",)))])
     assert lines[1:] == [
-        "Starting evaluator-0, merger-0: loading its libraries, which takes up to a minute",
-        "Starting evaluator-0: loading its libraries, which takes up to a minute",
+        "Starting evaluator-0, merger-0: loading libraries, which takes up to a minute",
+        "Starting evaluator-0: loading libraries, which takes up to a minute",
     ]
 
 
