@@ -112,7 +112,7 @@ def _root() -> Schema:
         "required": ["spec"],
         "properties": {
             **{name: {"type": "string", "maxLength": 253, "description": text} for name, text in texts.items()},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(MergeSearchSpec, "spec"),
             "status": structural(MergeSearchStatus, "status", rules=False),
         },

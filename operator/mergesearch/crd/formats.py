@@ -1,44 +1,29 @@
-"""Rules in CEL for what a structural schema cannot say of one value: the formats of `api/base.py`, and a map's keys;
-pure.
+"""Rules in CEL for what a structural schema cannot say of one value, or not in words that help: forms and formats of
+`api/base.py`, and a map's keys; pure.
 """
 
 from typing import Any
 
 from mergesearch.api.check_search import MAX_DURATION
+from mergesearch.crd.cel import DECIMAL, rule, text
 
 Schema = dict[str, Any]
 
-NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-_DECIMAL = r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?$"
 _SIZE = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 _DURATION = r"^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$"
 _YEAR = f"{MAX_DURATION // 3600}h"
-
-
-def rule(cel: str, message: str, **more: str) -> Schema:
-    """One entry of x-kubernetes-validations."""
-    return {"rule": cel, "message": message, **more}
-
-
-def text(pattern: str) -> str:
-    """A regular expression as a literal of CEL."""
-    if "'" in pattern:
-        raise ValueError(f"a quote in {pattern}")
-    return f"r'{pattern}'"
-
 
 FORMATS: dict[str, tuple[Schema, ...]] = {
     # Where the form is wrong the first half is false, and the second, which would be an error, is not asked.
     "positive-decimal": (
         rule(
-            f"self.matches({text(_DECIMAL)}) && double(self) > 0.0",
+            f"self.matches({text(DECIMAL)}) && double(self) > 0.0",
             'must be a decimal number above 0, in quotes, such as "0.5"',
         ),
     ),
     "fraction-decimal": (
         rule(
-            f"self.matches({text(_DECIMAL)}) && double(self) <= 1.0",
+            f"self.matches({text(DECIMAL)}) && double(self) <= 1.0",
             'must be a decimal number from 0 to 1, in quotes, such as "0.5"',
         ),
     ),
@@ -56,24 +41,29 @@ FORMATS: dict[str, tuple[Schema, ...]] = {
         ),
     ),
 }
-"""By the `format` that the models give to a text."""
+"""By the `format` that the models give to a text. They ask for its `pattern` as well."""
+
+FORMS = {
+    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": (
+        "must have lower-case letters, digits, - and ., with a letter or digit at both ends"
+    ),
+    r"^[^/\x00][^\x00]*$": "must be a path inside the volume, not beginning with /",
+}
+"""Patterns of the models, and what a person is told instead of the pattern."""
 
 
-def key_pattern(pattern: str) -> Schema:
-    """Every key of a map has this form."""
-    return rule(f"self.all(key, key.matches({text(pattern)}))", f"every name must match {pattern}")
+def form(pattern: str) -> Schema:
+    """That a text has the form of one of `FORMS`."""
+    return rule(f"self.matches({text(pattern)})", FORMS[pattern])
 
 
-def key_length(keys: Schema) -> list[Schema]:
-    """Every key of a map is as long as it may be, or one of some words."""
-    least, most = keys.get("minLength", 0), keys.get("maxLength")
-    if "enum" in keys:
-        return [rule(f"self.all(key, key in {keys['enum']})", f"every name must be one of {', '.join(keys['enum'])}")]
-    if most is None:
-        raise ValueError(f"keys without a bound: {keys}")
-    return [
-        rule(
-            f"self.all(key, size(key) >= {least} && size(key) <= {most})",
-            f"every name must have {least} to {most} characters",
-        )
-    ]
+def key_form(pattern: str) -> Schema:
+    """That every key of a map has this form."""
+    return rule(f"self.all(key, key.matches({text(pattern)}))", f"every name {FORMS[pattern]}")
+
+
+def key_length(keys: Schema) -> tuple[Schema, ...]:
+    """That every key of a map is as long as it may be."""
+    least, most = keys.get("minLength", 0), keys["maxLength"]
+    bounds = f"self.all(key, size(key) >= {least} && size(key) <= {most})"
+    return (rule(bounds, f"every name must have {least} to {most} characters"),)

@@ -9,11 +9,12 @@ order of checkpoints and tasks is what the vectors and scores of a status go by:
 from collections.abc import Iterable, Iterator
 
 from mergesearch.api import updates
-from mergesearch.crd.formats import rule
+from mergesearch.crd.cel import Rules, rule
 from mergesearch.crd.paths import Schema, below
-from mergesearch.crd.rules import Rules
 
 REMEDY = "delete the search and create it again, or create another one under a new name"
+
+_FORBIDDEN = {"reason": "FieldValueForbidden"}
 
 
 def by_place(spec: Schema, mutable: Iterable[str] = updates.MUTABLE, only_up: Iterable[str] = updates.ONLY_UP) -> Rules:
@@ -27,18 +28,18 @@ def by_place(spec: Schema, mutable: Iterable[str] = updates.MUTABLE, only_up: It
 def _rules(schema: Schema, path: str, mutable: frozenset[str], only_up: frozenset[str]) -> Iterator[tuple[str, Schema]]:
     if path in only_up:
         message = f"{path} can only grow while a search runs: keep it or raise it; suspend stops a search early"
-        yield path, rule("self >= oldSelf", message)
+        yield path, rule("self >= oldSelf", message, **_FORBIDDEN)
     if path in mutable:
         return
     if not any(one.startswith(f"{path}.") for one in mutable):
-        yield path, rule("self == oldSelf", f"{path} cannot change once a search exists: {REMEDY}")
+        yield path, rule("self == oldSelf", f"{path} cannot change once a search exists: {REMEDY}", **_FORBIDDEN)
         yield from _order(schema, path)
         return
     for name, child in schema["properties"].items():
         here = below(path, name)
         if here not in mutable and name not in schema.get("required", ()) and "default" not in child:
             message = f"{here} can be neither added nor removed once a search exists: {REMEDY}"
-            yield path, rule(f"has(self.{name}) == has(oldSelf.{name})", message)
+            yield path, rule(f"has(self.{name}) == has(oldSelf.{name})", message, **_FORBIDDEN)
         yield from _rules(child, here, mutable, only_up)
 
 
@@ -46,6 +47,6 @@ def _order(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
     if schema.get("x-kubernetes-list-type") == "map":
         (key,) = schema["x-kubernetes-list-map-keys"]
         message = f"the order of {path} cannot change once a search exists: restore it"
-        yield path, rule(f"self.map(a, a.{key}) == oldSelf.map(a, a.{key})", message)
+        yield path, rule(f"self.map(a, a.{key}) == oldSelf.map(a, a.{key})", message, **_FORBIDDEN)
     for name, child in schema.get("properties", {}).items():
         yield from _order(child, below(path, name))

@@ -11,25 +11,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from mergesearch.crd.formats import FORMATS, key_length, key_pattern
+from mergesearch.crd import formats
 from mergesearch.crd.paths import ENTRY, Schema, below
 
 _ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
-_KEPT = {
-    "type",
-    "enum",
-    "required",
-    "pattern",
-    "minimum",
-    "maximum",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minProperties",
-    "maxProperties",
-}
+_LIMITS = {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"}
+_KEPT = _LIMITS | {"type", "enum", "required", "default", "pattern"}
 """Keywords that mean the same to Kubernetes."""
+_KEYS = {"properties", "items", "additionalProperties", "patternProperties", "propertyNames"}
+_TRANSLATED = _KEYS | {"title", "description", "const", "exclusiveMinimum", "exclusiveMaximum", "format"}
+"""Keywords that Kubernetes lacks or reads in its own way. A title only repeats the name."""
 _FIXED_LENGTH = re.compile(r"\^\[[^\]]+\]\{(?P<length>[0-9]+)\}\$")
 _OPEN: dict[str, Schema] = {"Reason": {"type": "string", "maxLength": 64}}
 """Lists of words that grow from release to release: an operator that is newer than the schema must not be refused."""
@@ -73,17 +64,15 @@ class _Conversion:
         node, nullable = self._resolved(node, path)
         if not node.keys() - {"description"}:
             return _ANYTHING | node
-        schema: Schema = {key: value for key, value in node.items() if key in _KEPT}
-        rules: list[Schema] = []
-        for key in node.keys() - _KEPT:
-            self._translate(key, node, schema, rules, path)
-        if node.get("description"):
-            schema["description"] = unwrapped(node["description"])
-        if node.get("default") is not None:
-            schema["default"] = node["default"]
+        schema: Schema = {}
+        for key, value in node.items():
+            schema |= self._structure(key, value, path)
+        if "default" in schema and schema["default"] is None:
+            del schema["default"]
         if nullable and entry:
             schema["nullable"] = True
-        self._check(schema, path)
+        _complete(schema, path)
+        rules = [one for key, value in node.items() for one in self._rules_of(key, value, path)]
         if rules and self._rules:
             schema["x-kubernetes-validations"] = rules
         return schema
@@ -95,57 +84,72 @@ class _Conversion:
             name = node["$ref"].rsplit("/", 1)[1]
             inner, nullable = self._resolved(_OPEN.get(name, self._definitions[name]), path)
             return inner | beside, nullable
+        if node.get("format") in formats.FORMATS:
+            beside.pop("pattern", None)  # The format asks for it, in words.
         if "anyOf" in node:
             choices = [choice for choice in node["anyOf"] if choice.get("type") != "null"]
             if len(choices) != 1 or len(choices) == len(node["anyOf"]):
                 raise UnknownSchemaError(f"{path}: a choice of types other than `X or null`: {node['anyOf']}")
             inner, _ = self._resolved(choices[0], path)
             return inner | beside, True
-        return node, False
+        return beside, False
 
-    def _translate(  # noqa: C901 - one case for each keyword
-        self, key: str, node: Schema, schema: Schema, rules: list[Schema], path: str
-    ) -> None:
-        """A keyword that Kubernetes lacks or reads in its own way."""
-        value = node[key]
+    def _structure(self, key: str, value: Any, path: str) -> Schema:  # noqa: PLR0911 - one return for each keyword
+        """What a keyword says to Kubernetes."""
         match key:
-            case "title" | "description" | "default":
-                pass
             case "const":
-                schema["enum"] = [value]
+                return {"enum": [value]}
+            case "description":
+                return {key: unwrapped(value)}
             case "exclusiveMinimum" | "exclusiveMaximum":
                 # A number beside a limit in JSON Schema; in OpenAPI 3.0 a limit and a boolean.
-                schema |= {key.replace("exclusiveM", "m"): value, key: True}
+                return {key.replace("exclusiveM", "m"): value, key: True}
             case "properties":
-                schema[key] = {name: self.convert(child, below(path, name)) for name, child in value.items()}
+                return {key: {name: self.convert(child, below(path, name)) for name, child in value.items()}}
             case "additionalProperties" if value is False:
-                pass  # Unknown fields are pruned, or refused where the client asks for it, as kubectl does.
+                return {}  # Unknown fields are pruned, or refused where the client asks for it, as kubectl does.
             case "items" | "additionalProperties":
-                schema[key] = self.convert({} if value is True else value, path + ENTRY, entry=True)
-            case "patternProperties" if len(value) == 1:
-                ((pattern, inner),) = value.items()
-                schema["additionalProperties"] = self.convert(inner, path + ENTRY, entry=True)
-                rules.append(key_pattern(pattern))
-            case "propertyNames":
-                rules += key_length(self._resolved(value, path)[0])
+                return {key: self.convert({} if value is True else value, path + ENTRY, entry=True)}
+            case "patternProperties":
+                (inner,) = value.values()
+                return {"additionalProperties": self.convert(inner, path + ENTRY, entry=True)}
             case "format" if value == "date-time":
-                schema |= {"format": value, "maxLength": DATE_TIME_LENGTH}
-            case "format" if value in FORMATS:
-                rules += FORMATS[value]
-            case _:
-                raise UnknownSchemaError(f"{path}: a structural schema has no place for {key}: {value!r}")
+                return {key: value, "maxLength": DATE_TIME_LENGTH}
+            case _ if key in _KEPT:
+                return {key: value}
+        return {}
 
-    @staticmethod
-    def _check(schema: Schema, path: str) -> None:
-        if "type" not in schema:
-            raise UnknownSchemaError(f"{path}: no type")
-        if schema["type"] == "object" and not schema.keys() & {"properties", "additionalProperties"}:
-            raise UnknownSchemaError(f"{path}: an object without fields")
-        fixed = _FIXED_LENGTH.fullmatch(schema.get("pattern", ""))
-        if fixed and "maxLength" not in schema:
-            schema["maxLength"] = int(fixed["length"])
-        if schema["type"] == "integer":
-            schema["format"] = "int64"
+    def _rules_of(self, key: str, value: Any, path: str) -> tuple[Schema, ...]:
+        """What a keyword says by rules. Raises UnknownSchemaError for a keyword that says nothing at all."""
+        match key:
+            case "pattern" if value in formats.FORMS:
+                return (formats.form(value),)
+            case "patternProperties":
+                return tuple(formats.key_form(pattern) for pattern in value)
+            case "propertyNames" if self._rules:
+                return formats.key_length(self._resolved(value, path)[0])
+            case "format" if value in formats.FORMATS:
+                return formats.FORMATS[value]
+            case "format" if value != "date-time":
+                raise UnknownSchemaError(f"{path}: the format {value!r}")
+            case _ if key not in _KEPT | _TRANSLATED:
+                raise UnknownSchemaError(f"{path}: a structural schema has no place for {key}: {value!r}")
+        return ()
+
+
+def _complete(schema: Schema, path: str) -> None:
+    """Add what Kubernetes asks for. Raises UnknownSchemaError where it cannot be known."""
+    if "type" not in schema:
+        raise UnknownSchemaError(f"{path}: no type")
+    if schema["type"] == "object" and not schema.keys() & {"properties", "additionalProperties"}:
+        raise UnknownSchemaError(f"{path}: an object without fields")
+    fixed = _FIXED_LENGTH.fullmatch(schema.get("pattern", ""))
+    if fixed:
+        schema.setdefault("maxLength", int(fixed["length"]))
+    if schema["type"] == "integer":
+        schema["format"] = "int64"
+    if schema.get("pattern") in formats.FORMS:
+        del schema["pattern"]  # The rule says it in words.
 
 
 def unwrapped(text: str) -> str:
