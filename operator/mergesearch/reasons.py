@@ -76,4 +76,7 @@ class Reason(StrEnum):
     REPORT_MISMATCH = "ReportMismatch"
     ENGINE_FAILED = "EngineFailed"
     DISRUPTED = "Disrupted"
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    POD_NOT_STARTED = "PodNotStarted"
     UNEXPECTED = "Unexpected"

@@ -1,0 +1,140 @@
+"""The border to the API server, and the only module that imports its client: documents in, documents out.
+
+Foreign errors become those of `faults.py` here. Nothing is retried: the queue does that, for a whole step at a time.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+import kubernetes.client
+import kubernetes.config
+import urllib3.exceptions
+
+from mergesearch_operator import faults
+
+Document = dict[str, Any]
+"""A Kubernetes object as JSON."""
+CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
+RETRY_LATER = (408, 429)
+# The client has no types.
+_load_in_cluster: Callable[..., None] = kubernetes.config.load_incluster_config
+_load_kubeconfig: Callable[..., None] = kubernetes.config.load_kube_config
+
+
+class OnRequest(Protocol):
+    """Is told of every answered or failed request."""
+
+    def __call__(self, verb: str, resource: str, code: int, seconds: float) -> None:
+        """`code` is 0 where no answer came."""
+
+
+def _ignore(verb: str, resource: str, code: int, seconds: float) -> None:
+    """Nobody counts."""
+
+
+class Client:
+    """One connection pool to the API server; safe to use from many threads."""
+
+    def __init__(self, api: kubernetes.client.ApiClient, on_request: OnRequest = _ignore) -> None:
+        self._api = api
+        self._on_request = on_request
+
+    @classmethod
+    def connect(cls, *, connections: int, on_request: OnRequest = _ignore) -> "Client":
+        """From the pod's service account, or else from the kubeconfig. Raises ConfigException."""
+        configuration = kubernetes.client.Configuration()
+        try:
+            _load_in_cluster(client_configuration=configuration)
+        except kubernetes.config.ConfigException:
+            _load_kubeconfig(client_configuration=configuration)
+        configuration.retries = False
+        configuration.connection_pool_maxsize = connections
+        return cls(kubernetes.client.ApiClient(configuration), on_request)
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Document:
+        """Raises ApiError."""
+        return self.request("GET", path, query=query)[0]
+
+    def get_with_time(self, path: str) -> tuple[Document, datetime]:
+        """The object, and the API server's own time of the answer, in whole seconds. Raises ApiError."""
+        return self.request("GET", path)
+
+    def items(self, path: str, *, labels: str = "", limit: int = 500) -> list[Document]:
+        """All objects of a collection, page by page. Raises ApiError."""
+        query = {"limit": str(limit)} | ({"labelSelector": labels} if labels else {})
+        found: list[Document] = []
+        while True:
+            page = self.get(path, query)
+            found += page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return found
+            query["continue"] = token
+
+    def request(
+        self, method: str, path: str, *, body: Document | None = None, query: Mapping[str, str] | None = None
+    ) -> tuple[Document, datetime]:
+        """One request. Raises ApiError."""
+        began, code = time.monotonic(), 0
+        try:
+            serialized = self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json", "Content-Type": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response: Any = self._api.call_api(*serialized, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
+            text = response.read()
+            code = response.status
+        except (urllib3.exceptions.HTTPError, kubernetes.client.ApiException, OSError) as error:
+            message = f"{method} {path}: no answer: {error}"
+            raise faults.UnavailableError(message) from error
+        finally:
+            self._on_request(method, _resource(path), code, time.monotonic() - began)
+        if not 200 <= code < 300:
+            raise _fault(method, path, code, text, response.getheaders())
+        return json.loads(text), _time(response.getheaders())
+
+
+def _resource(path: str) -> str:
+    """The plural, with the subresource: few values, whatever the number of objects."""
+    parts = path.strip("/").split("/")
+    parts = parts[2:] if parts[0] == "api" else parts[3:]
+    if len(parts) > 2 and parts[0] == "namespaces":
+        parts = parts[2:]
+    return "/".join((parts[0], *parts[2:3])) if parts else ""
+
+
+def _fault(method: str, path: str, code: int, text: bytes, headers: Mapping[str, str]) -> faults.ApiError:
+    try:
+        status = json.loads(text)
+        said, reason = str(status.get("message", "")), str(status.get("reason", ""))
+    except (ValueError, AttributeError):
+        said, reason = text[:500].decode(errors="replace"), ""
+    message = f"{method} {path}: {code} {reason}: {said}"
+    if code == 404:
+        return faults.NotFoundError(message, code=code)
+    if code == 409:
+        kind = faults.ExistsError if reason == "AlreadyExists" else faults.ConflictError
+        return kind(message, code=code)
+    if code >= 500 or code in RETRY_LATER:
+        return faults.UnavailableError(message, code=code, retry_after=_seconds(headers.get("Retry-After")))
+    return faults.RefusedError(message, code=code)
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.strip().isdigit() else None
+
+
+def _time(headers: Mapping[str, str]) -> datetime:
+    """The server's time; where a proxy has lost the header, our own."""
+    try:
+        return parsedate_to_datetime(headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError, TypeError):
+        return datetime.now(UTC)

@@ -1,0 +1,87 @@
+"""What the operator asks of a cluster, in its own words."""
+
+from datetime import datetime
+
+from mergesearch.api.base import GROUP, VERSION
+from mergesearch_operator import constants, faults
+from mergesearch_operator.client import Client, Document
+
+Key = tuple[str, str]
+"""Namespace and name of a search."""
+
+
+class Cluster:
+    """Searches, Jobs, pods, claims and Events."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def search(self, key: Key) -> tuple[Document, datetime] | None:
+        """The resource as it is now, and the server's time; None where there is none. Raises ApiError."""
+        try:
+            return self._client.get_with_time(_search(key))
+        except faults.NotFoundError:
+            return None
+
+    def searches(self, namespace: str | None) -> list[Document]:
+        """All of a namespace, or of the cluster. Raises ApiError."""
+        middle = f"/namespaces/{namespace}" if namespace else ""
+        return self._client.items(f"/apis/{GROUP}/{VERSION}{middle}/{constants.PLURAL}")
+
+    def write_status(self, document: Document) -> Document:
+        """Replace the status if nobody has written since it was read. Raises ApiError, ConflictError."""
+        meta = document["metadata"]
+        path = f"{_search((meta['namespace'], meta['name']))}/status"
+        return self._client.request("PUT", path, body=document)[0]
+
+    def jobs(self, key: Key, uid: str) -> list[Document]:
+        """The Jobs of a search. Raises ApiError."""
+        path = f"/apis/batch/v1/namespaces/{key[0]}/jobs"
+        return self._client.items(path, labels=f"{constants.SEARCH_UID}={uid}")
+
+    def pods(self, key: Key, uid: str) -> list[Document]:
+        """The pods of a search. Raises ApiError."""
+        return self._client.items(f"/api/v1/namespaces/{key[0]}/pods", labels=f"{constants.SEARCH_UID}={uid}")
+
+    def job(self, namespace: str, name: str) -> Document | None:
+        """A Job by name. Raises ApiError."""
+        try:
+            return self._client.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+        except faults.NotFoundError:
+            return None
+
+    def create_job(self, manifest: Document) -> Document:
+        """Raises ApiError, ExistsError."""
+        namespace = manifest["metadata"]["namespace"]
+        return self._client.request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=manifest)[0]
+
+    def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a Job with its pods, if it is still the same one. Raises ApiError."""
+        body: Document = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            # Without this a Job that is deleted by its path leaves its pods behind.
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        try:
+            self._client.request("DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", body=body)
+        except (faults.NotFoundError, faults.ConflictError):
+            return
+
+    def create_claim(self, manifest: Document) -> None:
+        """Create a claim where there is none of its name. Raises ApiError."""
+        namespace = manifest["metadata"]["namespace"]
+        try:
+            self._client.request("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", body=manifest)
+        except faults.ExistsError:
+            return
+
+    def post_event(self, event: Document) -> None:
+        """Raises ApiError."""
+        namespace = event["metadata"]["namespace"]
+        self._client.request("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+
+
+def _search(key: Key) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{key[0]}/{constants.PLURAL}/{key[1]}"

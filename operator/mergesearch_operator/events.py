@@ -1,0 +1,94 @@
+"""Which Events a step is worth, and their form; pure. They are posted after the status was written, and may be lost:
+nothing rests on them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from mergesearch.api.base import API_VERSION, KIND
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import MergeSearchStatus, Record, RecordState
+from mergesearch.contract import digest
+from mergesearch.reasons import Reason
+from mergesearch_operator import constants
+
+LONGEST_NOTE = 1000
+WARNINGS = ("Stalled", "Failed")
+TOLD = ("Stalled", "Suspended", "Complete", "Failed")
+"""Conditions whose becoming true is told."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that happened."""
+
+    kind: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]:
+    """What a person wants to read under `kubectl describe`."""
+    if before.phase != after.phase or before.start_time is None:
+        yield Note("Normal", after.phase.value, f"the search is in its phase {after.phase}")
+    was = {condition.type: condition for condition in before.conditions}
+    for condition in after.conditions:
+        old = was.get(condition.type)
+        new = old is None or old.status != condition.status or old.reason != condition.reason
+        if condition.type in TOLD and condition.status == "True" and new:
+            yield Note("Warning" if condition.type in WARNINGS else "Normal", condition.reason, condition.message)
+    yield from _of_records(before, after)
+    if after.best is not None and (before.best is None or before.best.id != after.best.id):
+        yield Note("Normal", "NewBest", f"{after.best.id} has {after.best.fitness:.4f} on the search samples")
+
+
+def _of_records(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]:
+    for old_list, new_list in (
+        (before.baselines, after.baselines),
+        (before.candidates, after.candidates),
+        (before.confirmations, after.confirmations),
+    ):
+        old = {record.id: record for record in old_list}
+        for record in new_list:
+            previous = old.get(record.id)
+            if previous is not None and previous != record:
+                yield from _of_record(previous, record)
+
+
+def _of_record(before: Record, after: Record) -> Iterator[Note]:
+    reason = (after.reason or Reason.UNEXPECTED).value
+    if after.state is RecordState.FAILED and before.state is not RecordState.FAILED:
+        yield Note("Warning", reason, f"{after.id} has failed for good: {after.message}")
+    elif after.attempt > before.attempt and after.reason is not None:
+        yield Note("Warning", reason, f"{after.id} is tried again ({after.attempt}): {after.message}")
+
+
+def event(resource: MergeSearch, note: Note, now: datetime) -> dict[str, Any]:
+    """The Event of a note. Its name follows from what it says and when, so a repeated post changes nothing."""
+    meta = resource.metadata
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{meta.name}.{digest(meta.uid, note.reason, note.message, stamp)[:16]}",
+            "namespace": meta.namespace,
+        },
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "uid": meta.uid,
+        },
+        "type": note.kind,
+        "reason": note.reason,
+        "message": note.message[:LONGEST_NOTE],
+        "source": {"component": constants.MANAGER},
+        "reportingComponent": constants.MANAGER,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

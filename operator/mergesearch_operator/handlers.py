@@ -1,0 +1,73 @@
+"""kopf as watch, start-up, login and probe, and as nothing else: every event only puts a key into the queue.
+
+kopf keeps no state here: no handler patches, no finalizer is set, so `kubectl delete` never waits for the operator.
+"""
+
+import logging
+import time
+from typing import Any
+
+import kopf
+
+from mergesearch.api.base import GROUP, VERSION
+from mergesearch_operator import constants
+from mergesearch_operator.workers import Resync
+from mergesearch_operator.workqueue import WorkQueue
+
+STALE_RESYNCS = 5
+"""Resyncs that may be missed before the operator is taken for stuck."""
+OLDEST_SECONDS = 300.0
+"""How long a key may have been due before the operator is taken for stuck."""
+
+
+def register(registry: kopf.OperatorRegistry, queue: WorkQueue, resync: Resync, resync_seconds: float) -> None:
+    """Tell kopf what to watch."""
+    ours: dict[str, Any] = {"labels": {constants.SEARCH: kopf.PRESENT}, "registry": registry}
+
+    @kopf.on.startup(registry=registry)
+    async def settings(settings: kopf.OperatorSettings, **_: object) -> None:
+        configure(settings)
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.event(GROUP, VERSION, constants.PLURAL, registry=registry)
+    async def search_changed(*, namespace: str | None, name: str, **_: Any) -> None:
+        queue.add((namespace or "", name))
+
+    @kopf.on.event("batch", "v1", "jobs", **ours)
+    async def job_changed(*, namespace: str | None, meta: kopf.Meta, **_: Any) -> None:
+        queue.add((namespace or "", meta.labels[constants.SEARCH]))
+
+    # The Job controller waits a second before it tells what became of a pod.
+    @kopf.on.event("", "v1", "pods", **ours)
+    async def pod_changed(*, namespace: str | None, meta: kopf.Meta, **_: Any) -> None:
+        queue.add((namespace or "", meta.labels[constants.SEARCH]))
+
+    @kopf.on.probe(id="work", registry=registry)
+    async def alive(**_: object) -> str:
+        stuck = why_stuck(time.monotonic() - resync.last, queue.oldest(), resync_seconds)
+        if stuck is not None:
+            # Any other exception is retried by kopf, and the probe hangs.
+            raise kopf.PermanentError(stuck)
+        return "ok"
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Watches that end by themselves and are noticed when they have died; nothing that writes."""
+    settings.watching.server_timeout = 600
+    settings.watching.connect_timeout = 10
+    settings.watching.client_timeout = 660
+    settings.networking.request_timeout = 60
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+
+
+def why_stuck(since_resync: float, oldest: float, resync_seconds: float) -> str | None:
+    """Why the operator should be started again; None while it works. All in seconds."""
+    if since_resync > STALE_RESYNCS * max(resync_seconds, 10.0):
+        return f"no resync for {since_resync:.0f} s"
+    return f"a search has waited {oldest:.0f} s for its step" if oldest > OLDEST_SECONDS else None

@@ -1,0 +1,192 @@
+"""One step of one search: observe, decide, write, act.
+
+    live GET of the resource ─> live LISTs of its Jobs and pods ─> advance ─> PUT /status, if anything changed
+        ─> create what is missing, delete what is not wanted ─> Events
+
+Killed between any two requests, the next step finds the same status and carries on. After a conflict nothing is done:
+the plan is dropped, and the next step reads anew. Which event has led here does not matter.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
+from mergesearch.contract import Exit
+from mergesearch.errors import ExitCode
+from mergesearch.lifecycle.advance import advance, next_due
+from mergesearch.lifecycle.children import Child, children
+from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild
+from mergesearch.reasons import Reason
+from mergesearch_operator import constants, events, faults, observe
+from mergesearch_operator.client import Document
+from mergesearch_operator.cluster import Cluster, Key
+from mergesearch_operator.manifests import job as jobs
+from mergesearch_operator.manifests import volumes
+from mergesearch_operator.observe import Seen
+from mergesearch_operator.settings import Images
+
+logger = logging.getLogger(__name__)
+MAX_CONFLICTS = 2
+"""Steps in a row that may find the name of a Job taken; the second one stalls the search and creates nothing."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a step."""
+
+    resource: MergeSearch | None = None
+    """As it is now; None where there is no such search any more."""
+    before: MergeSearchStatus | None = None
+    """The status that it had."""
+    seen: tuple[Seen, ...] = ()
+    look_again: float | None = None
+    """Seconds after which something changes by itself."""
+
+
+class Reconciler:
+    """Steps searches. Holds no state of theirs."""
+
+    def __init__(self, cluster: Cluster, images: Images) -> None:
+        self._cluster = cluster
+        self._images = images
+
+    def step(self, key: Key) -> Done:
+        """Bring one search one step further. Raises ApiError: then nothing is known, and the step is to be repeated."""
+        found = self._cluster.search(key)
+        if found is None:
+            return Done()
+        document, now = found
+        if document["metadata"].get("deletionTimestamp"):
+            return Done()
+        resource = _parse(document)
+        if resource is None:
+            return Done()
+        taken: list[ObservedChild] = []
+        for _ in range(MAX_CONFLICTS):
+            seen = self._observe(key, resource, now)
+            before = resource.status or MergeSearchStatus()
+            observed = Observed(children=tuple(_overlaid((one.child for one in seen if not one.going), taken)))
+            after = advance(resource, before, observed, now)
+            if after is not before:
+                document = self._write(document, after)
+                resource = resource.model_copy(update={"status": after})
+            taken = self._act(resource, after, seen)
+            if after is not before:
+                self._tell(resource, before, after, now)
+            if not taken:
+                break
+        return Done(resource, before, tuple(seen), _pause(after, seen, now))
+
+    def _observe(self, key: Key, resource: MergeSearch, now: datetime) -> list[Seen]:
+        uid = resource.metadata.uid
+        return observe.see_all(resource, self._cluster.jobs(key, uid), self._cluster.pods(key, uid), now)
+
+    def _write(self, document: Document, status: MergeSearchStatus) -> Document:
+        """Raises ConflictError where somebody else was first; then nothing must be acted on."""
+        wanted = stored(status)
+        written = self._cluster.write_status({**document, "status": wanted})
+        if written.get("status") != wanted:
+            logger.error(
+                "%s: the API server has not kept the whole status: is its CRD of this release?", meta_name(document)
+            )
+        return written
+
+    def _act(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> list[ObservedChild]:
+        """Create what is missing and delete what is not wanted; returns launches whose name somebody else has."""
+        wanted = {child.name: child for child in children(resource, status)}
+        there = {found.name: found for found in seen}
+        taken: list[ObservedChild] = []
+        if wanted:
+            claim = volumes.claim(resource, jobs.owner(resource))
+            if claim is not None and not there:
+                self._cluster.create_claim(claim)
+        for name, child in wanted.items():
+            if name not in there:
+                taken += self._create(resource, child)
+        for name, found in there.items():
+            if name not in wanted and not found.going:
+                self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
+        return taken
+
+    def _create(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
+        manifest = jobs.job(resource, child, self._images)
+        try:
+            self._cluster.create_job(manifest)
+        except faults.ExistsError:
+            return self._adopt(resource, child)
+        except faults.RefusedError as error:
+            return [_refused(child, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
+        return []
+
+    def _adopt(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
+        """The name is taken: by our own Job, which an earlier step has created unseen, or by somebody else's."""
+        namespace = resource.metadata.namespace
+        job = self._cluster.job(namespace, child.name)
+        if job is None:
+            raise faults.UnavailableError(f"Job {namespace}/{child.name} is there and is not; once more")
+        owners = {reference.get("uid") for reference in job["metadata"].get("ownerReferences", [])}
+        if resource.metadata.uid not in owners:
+            message = f"a Job {namespace}/{child.name} belongs to somebody else; remove it, or rename the search"
+            return [_refused(child, Reason.NAME_CONFLICT, message)]
+        stale = job["metadata"].get("annotations", {}).get(constants.REQUEST_DIGEST) != jobs.request_digest(child)
+        if stale and not job["metadata"].get("deletionTimestamp"):
+            self._cluster.delete_job(namespace, child.name, job["metadata"]["uid"])
+        if stale or job["metadata"].get("deletionTimestamp"):
+            raise faults.UnavailableError(f"Job {namespace}/{child.name} of an earlier request is still going")
+        return []
+
+    def _tell(self, resource: MergeSearch, before: MergeSearchStatus, after: MergeSearchStatus, now: datetime) -> None:
+        for note in events.notes(before, after):
+            try:
+                self._cluster.post_event(events.event(resource, note, now))
+            except faults.ApiError as error:
+                logger.warning("an Event was lost: %s", error)
+
+
+def stored(status: MergeSearchStatus) -> Document:
+    """A status as it is written: short, but with what the columns of `kubectl get` show."""
+    compact: Document = status.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    shown = {"version": status.version, "phase": status.phase.value, "counts": status.counts.to_document()}
+    return compact | shown
+
+
+def meta_name(document: Document) -> str:
+    """Namespace and name, for people."""
+    return f"{document['metadata']['namespace']}/{document['metadata']['name']}"
+
+
+def _parse(document: Document) -> MergeSearch | None:
+    """The resource; None where this release cannot read it, which is told in the log and changes nothing."""
+    version = document.get("status", {}).get("version", STATUS_VERSION)
+    if isinstance(version, int) and version > STATUS_VERSION:
+        message = "%s was written by a newer release (status version %d, known is %d); it is left alone"
+        logger.error(message, meta_name(document), version, STATUS_VERSION)
+        return None
+    try:
+        return MergeSearch.model_validate(document)
+    except ValidationError as error:
+        logger.error("%s cannot be read by this release, it is left alone: %s", meta_name(document), error)
+        return None
+
+
+def _overlaid(children_seen: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> list[ObservedChild]:
+    ours = {child.launch for child in taken}
+    return [*(child for child in children_seen if child.launch not in ours), *taken]
+
+
+def _refused(child: Child, reason: Reason, message: str) -> ObservedChild:
+    """As if the child had ended with a request that cannot be met: a person has to mend it."""
+    end = Exit(code=ExitCode.INVALID_REQUEST, reason=reason, message=message)
+    return ObservedChild(launch=child.launch.number, state=ChildState.ENDED, exit=end)
+
+
+def _pause(status: MergeSearchStatus, seen: Sequence[Seen], now: datetime) -> float | None:
+    due = [one.due for one in seen if one.due is not None]
+    by_itself = next_due(status, now)
+    soonest = min([*due, *([by_itself] if by_itself is not None else [])], default=None)
+    return None if soonest is None else max(0.1, (soonest - now).total_seconds())

@@ -1,0 +1,129 @@
+"""A kubelet without containers: pods of searches run and end as a scripted world says. Everything else is real: the API
+server, the controllers, the operator.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from mergesearch.contract import REQUEST, CleanupRequest, Exit, MergeRequest, Request
+from mergesearch.errors import ExitCode
+from mergesearch.worker import REQUEST_VARIABLE, termination_message
+from mergesearch_operator import constants, faults
+from mergesearch_operator.client import Client, Document
+from unit.lifecycle.world import World
+
+IMAGE_ID = "example.org/image@sha256:" + "a" * 64
+Fault = Callable[[Document, Request], Document | None]
+"""Says with which status a pod ends, or None where it ends well."""
+
+
+@dataclass
+class ScriptedKubelet:
+    """Runs all pods of one namespace; each search has a world of its own."""
+
+    client: Client
+    namespace: str
+    run_seconds: float = 0.0
+    """How long a pod runs."""
+    fault: Fault = lambda _pod, _request: None
+    worlds: dict[str, World] = field(default_factory=dict)
+    """By the UID of the search."""
+    ended: list[tuple[str, float]] = field(default_factory=list)
+    """Names of pods that have ended, with the time."""
+    defect: BaseException | None = None
+    _started: dict[str, float] = field(default_factory=dict)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> "ScriptedKubelet":
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        assert self._thread is not None
+        self._thread.join()
+        if self.defect is not None:
+            raise self.defect
+
+    def world(self, uid: str) -> World:
+        """What lies on the volumes of a search."""
+        return self.worlds.setdefault(uid, World())
+
+    def _run(self) -> None:
+        while not self._stopped.wait(0.05):
+            try:
+                for pod in self.client.items(f"/api/v1/namespaces/{self.namespace}/pods", labels=constants.SEARCH_UID):
+                    self._look(pod)
+            except faults.ApiError:
+                continue
+            except BaseException as error:  # noqa: BLE001 - told by the thread that owns this object
+                self.defect = error
+                return
+
+    def _look(self, pod: Document) -> None:
+        uid, phase = pod["metadata"]["uid"], pod["status"].get("phase", "Pending")
+        if phase in ("Succeeded", "Failed") or pod["metadata"].get("deletionTimestamp"):
+            return
+        if uid not in self._started:
+            self._started[uid] = time.monotonic()
+            self._write(pod, self.running())
+        elif time.monotonic() - self._started[uid] >= self.run_seconds:
+            request = REQUEST.validate_json(variable(pod, REQUEST_VARIABLE))
+            self._write(pod, self.fault(pod, request) or self._done(pod, request))
+            self.ended.append((pod["metadata"]["name"], time.time()))
+
+    def _done(self, pod: Document, request: Request) -> Document:
+        world = self.world(pod["metadata"]["labels"][constants.SEARCH_UID])
+        if isinstance(request, MergeRequest | CleanupRequest):
+            world.remove(request.prune)
+        reports = [answer() for answer in world.answers(request)]
+        return ended(0, termination_message(reports, Exit(code=ExitCode.DONE)))
+
+    @staticmethod
+    def running() -> Document:
+        """The status of a pod whose container runs."""
+        return _status("Running", {"running": {"startedAt": _now()}})
+
+    def _write(self, pod: Document, status: Document) -> None:
+        body = {**pod, "status": {**pod["status"], **status}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status"
+        try:
+            self.client.request("PUT", path, body=body)
+        except (faults.NotFoundError, faults.ConflictError):
+            return
+
+
+def ended(code: int, message: str, *, reason: str = "", conditions: tuple[Document, ...] = ()) -> Document:
+    """The status of a pod whose container has ended."""
+    terminated = {"exitCode": code, "message": message, "startedAt": _now(), "finishedAt": _now()}
+    terminated["reason"] = reason or ("Completed" if code == 0 else "Error")
+    status = _status("Succeeded" if code == 0 else "Failed", {"terminated": terminated})
+    return status | ({"conditions": list(conditions)} if conditions else {})
+
+
+def variable(pod: Document, name: str) -> str:
+    """A variable of the pod's environment."""
+    variables = pod["spec"]["containers"][0]["env"]
+    return str(next(one["value"] for one in variables if one["name"] == name))
+
+
+def _status(phase: str, state: Document) -> Document:
+    container: dict[str, Any] = {
+        "name": constants.CONTAINER,
+        "state": state,
+        "image": "example.org/image:1",
+        "imageID": IMAGE_ID,
+        "ready": phase == "Running",
+        "restartCount": 0,
+    }
+    return {"phase": phase, "startTime": _now(), "containerStatuses": [container]}
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
