@@ -17,12 +17,12 @@ scores; the gain of a finalist f over a baseline b is G* = R*_f - R*_b on the sa
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Aggregate = Literal["Mean", "WeightedMean", "GeometricMean", "Minimum"]
+from mergesearch.contract import Aggregate
+
 Floats = NDArray[np.float64]
 
 CHUNK_DRAWS = 2_000_000

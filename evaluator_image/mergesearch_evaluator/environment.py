@@ -8,7 +8,6 @@ import importlib.metadata
 import logging
 import os
 import platform
-import resource
 import warnings
 from collections.abc import MutableMapping
 
@@ -64,12 +63,6 @@ def versions() -> dict[str, str]:
     """Versions of all that a score may depend on."""
     found = {name: _version(name) for name in VERSIONED}
     return {"python": platform.python_version()} | {name: version for name, version in found.items() if version}
-
-
-def peak_bytes() -> int:
-    """Peak resident memory of this process and of the largest child that has ended; Linux counts in KiB."""
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024
 
 
 def _version(name: str) -> str:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mergesearch import contract, files, worker
+from mergesearch import contract, files, memory, worker
 from mergesearch.contract import EvaluationCandidate, EvaluationReport, EvaluationRequest, Failure
 from mergesearch.errors import InvalidCandidateError, InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_evaluator import environment, folders, problems, samples, scoring, tasks
+from mergesearch_evaluator import folders, problems, samples, scoring, tasks
 from mergesearch_evaluator.catalog import LoadedTask
 from mergesearch_evaluator.engines import arguments
 from mergesearch_evaluator.folders import ModelFolder
@@ -161,7 +161,7 @@ def _report(
         failure = Failure(reason=error.reason, message=clipped(error.message))
         report = report.model_copy(update={"failure": failure})
     seconds = time.monotonic() - began
-    measured = {"seconds": seconds, "load_seconds": load_seconds, "peak_bytes": environment.peak_bytes()}
+    measured = {"seconds": seconds, "load_seconds": load_seconds, "peak_bytes": memory.peak_bytes()}
     report = report.model_copy(update=measured)
     worker.publish_report(_report_path(workspace, request, candidate), report)
     return report

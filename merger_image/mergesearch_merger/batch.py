@@ -2,18 +2,17 @@
 report, or reported as failed.
 """
 
-import shutil
 import time
 from pathlib import Path
 
-from mergesearch import files
+from mergesearch import files, memory
 from mergesearch.contract import Failure, MergeCandidate, MergeReport, MergeRequest
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, publish_report
-from mergesearch_merger import compatibility, dtypes, findings, memory, nonfinite, publication, reader, settings
+from mergesearch_merger import compatibility, dtypes, findings, nonfinite, publication, reader, settings
 from mergesearch_merger.inputs import Inputs
-from mergesearch_merger.output import Output, set_aside
+from mergesearch_merger.output import Output
 from mergesearch_merger.prepared import Prepared
 from mergesearch_merger.settings import Settings
 from mergesearch_merger.streaming import Job, Outcome, Pass
@@ -114,9 +113,7 @@ class Batch:
     def _withdraw(self, candidate: MergeCandidate, output: Output) -> None:
         """A candidate that has failed leaves nothing, not even the weights of an older request."""
         output.discard()
-        aside = set_aside(self._root / files.merge_folder(self._request.search.uid, candidate.id))
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
+        files.remove_folder(self._root / files.merge_folder(self._request.search.uid, candidate.id))
 
     def _report(self, candidate: MergeCandidate, seconds: float, bytes_read: int, digest: str | None) -> MergeReport:
         return MergeReport(

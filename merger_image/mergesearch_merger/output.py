@@ -85,7 +85,7 @@ class Output:
             self._put(name, documents[name])
         if self._durable:
             files.fsync_folder(self._folder)
-        aside = set_aside(self._final)
+        aside = files.set_aside(self._final)
         self._folder.rename(self._final)
         if self._durable:
             files.fsync_folder(self._final.parent)
@@ -106,18 +106,6 @@ class Output:
             if self._durable:
                 file.flush()
                 os.fsync(file.fileno())
-
-
-def set_aside(folder: Path) -> Path | None:
-    """Rename a folder, where there is one, to a temporary name, so that it is there whole or not at all.
-
-    Raises OSError.
-    """
-    if not folder.is_dir():
-        return None
-    aside = folder.with_name(f"{files.TEMPORARY_PREFIX}old-{folder.name}-{files.writer_token()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    return folder.rename(aside)
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -131,11 +131,28 @@ def claim_search_folder(workspace: Path, uid: str, name: str) -> Path:
     return folder
 
 
-def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove the weights of `candidates` if the folder carries this search's marker; return those that were there.
+def set_aside(folder: Path) -> Path | None:
+    """Rename a folder, where there is one, to a temporary name, so that it is there whole or not at all.
 
-    A folder is renamed aside first, so that a half-removed one never looks finished.
+    Returns its new name, for the caller to remove. Raises OSError.
     """
+    if not folder.is_dir():
+        return None
+    # Not the name under which this writer may be writing the folder's successor.
+    aside = temporary_sibling(folder.with_name(f"old-{folder.name}"))
+    shutil.rmtree(aside, ignore_errors=True)
+    return folder.rename(aside)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, where there is one; a half-removed one never looks finished. Raises OSError."""
+    aside = set_aside(folder)
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
+    """Remove the weights of `candidates` if the folder carries this search's marker; return those that were there."""
     marker = workspace / search_folder(uid) / MARKER
     if not marker.is_file() or json.loads(marker.read_text()).get("uid") != uid:
         return ()
@@ -145,9 +162,6 @@ def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tup
         folder = Path(os.path.normpath(root / candidate))
         # A link is nobody's merge, and a name such as `..` leads elsewhere.
         if folder.parent == root and folder.is_dir() and not folder.is_symlink():
-            aside = temporary_sibling(folder)
-            shutil.rmtree(aside, ignore_errors=True)
-            folder.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_folder(folder)
             removed.append(candidate)
     return tuple(removed)

@@ -26,7 +26,7 @@ from typing import Protocol, TextIO
 
 from pydantic import ValidationError
 
-from mergesearch.contract import REQUEST, Exit, Model, Report, Request, Sha256, VolumePath, digest
+from mergesearch.contract import REQUEST, Answer, Exit, Model, Report, Request, VolumePath, termination_message
 from mergesearch.errors import ExitCode, InvalidRequestError, MergeSearchError
 from mergesearch.files import named_folder, resolve_inside, write_atomically
 from mergesearch.reasons import Reason
@@ -35,8 +35,6 @@ REQUEST_VARIABLE = "MERGESEARCH_REQUEST"
 """Environment variable that holds the request of a process that serves just one."""
 TERMINATION_LOG_VARIABLE = "MERGESEARCH_TERMINATION_LOG"
 """Environment variable with the path of the kubelet's termination message, where there is one."""
-TERMINATION_MESSAGE_BYTES = 4096
-"""The kubelet keeps the last 4096 bytes of a termination message."""
 DEFAULT_MOUNTS = Path("/volumes")
 """Where a volume lies that no `--volume` names: in a folder of its name."""
 PARENT_VARIABLE = "MERGESEARCH_PARENT"
@@ -48,25 +46,6 @@ class Interruption(BaseException):
     """The process was asked to stop by SIGTERM. No Exception, as KeyboardInterrupt is none: a library that takes what
     its caller raises for a fault of its own, and goes on, must not swallow it.
     """
-
-
-class Answer(Model):
-    """One line of a resident process: a report, progress inside the running request, or the end of it."""
-
-    report: Report | None = None
-    progress: str | None = None
-    """A short sentence for people; carries no state."""
-    exit: Exit | None = None
-
-
-class Termination(Model):
-    """A pod's termination message: all reports, or their digest where they are too long and a reader has to fetch
-    them.
-    """
-
-    exit: Exit
-    reports: tuple[Report, ...] = ()
-    reports_digest: Sha256 | None = None
 
 
 class Volumes:
@@ -199,15 +178,6 @@ def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextI
             if end.code == ExitCode.INTERRUPTED:
                 return end.code
     return ExitCode.DONE
-
-
-def termination_message(reports: Sequence[Report], end: Exit) -> str:
-    """The compact form of all reports, at most TERMINATION_MESSAGE_BYTES long; a digest where they do not fit."""
-    whole = Termination(exit=end, reports=tuple(reports)).to_json()
-    if len(whole.encode()) <= TERMINATION_MESSAGE_BYTES:
-        return whole
-    short = end.model_copy(update={"message": end.message[:500]})
-    return Termination(exit=short, reports_digest=digest([report.to_json() for report in reports])).to_json()
 
 
 def publish_report(path: Path, report: Report) -> None:

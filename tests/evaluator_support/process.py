@@ -63,11 +63,11 @@ class ResidentProcess:
         self._process.stdin.write((request if isinstance(request, str) else request.to_json()) + "\n")
         self._process.stdin.flush()
 
-    def answer(self) -> worker.Answer:
+    def answer(self) -> contract.Answer:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"the evaluator ended with {self._process.wait(PATIENCE)}:\n{self.log.read_text()[-4000:]}"
-        return worker.Answer.model_validate_json(line)
+        return contract.Answer.model_validate_json(line)
 
     def receive(self) -> Answered:
         found = Answered()

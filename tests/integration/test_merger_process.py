@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mergesearch import files, worker
+from mergesearch import contract, files, worker
 from mergesearch.contract import REPORT, MergeReport, MergeRequest, Model, PreflightCheckpointsReport
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
@@ -146,7 +146,7 @@ def test_a_resident_merger_answers_one_request_after_the_other(scene: Scene) -> 
         check=False,
     )
 
-    answers = [worker.Answer.model_validate_json(line) for line in ended.stdout.splitlines()]
+    answers = [contract.Answer.model_validate_json(line) for line in ended.stdout.splitlines()]
     kinds = [type(answer.report) for answer in answers if answer.report]
     codes = [answer.exit.code for answer in answers if answer.exit]
     assert ended.returncode == ExitCode.DONE

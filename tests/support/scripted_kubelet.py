@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mergesearch.contract import REQUEST, CleanupRequest, Exit, MergeRequest, Request
+from mergesearch.contract import REQUEST, CleanupRequest, Exit, MergeRequest, Request, termination_message
 from mergesearch.errors import ExitCode
-from mergesearch.worker import REQUEST_VARIABLE, termination_message
+from mergesearch.worker import REQUEST_VARIABLE
 from mergesearch_operator import constants, faults
 from mergesearch_operator.client import Client, Document
 from unit.lifecycle.world import World

@@ -275,3 +275,42 @@ def test_a_candidate_that_is_not_a_merges_folder_removes_nothing(workspace: path
 
     assert files.remove_merges(workspace, UID, (candidate,)) == ()
     assert (merge / "model.safetensors").is_file()
+
+
+# --- Out of the way, whole ---
+
+
+def test_a_folder_set_aside_lies_whole_under_a_temporary_name_of_this_writer(workspace: pathlib.Path) -> None:
+    folder = a_merge(workspace, "g0-c0")
+    within = sorted(path.name for path in folder.iterdir())
+
+    aside = files.set_aside(folder)
+
+    assert aside is not None
+    assert not folder.exists()
+    assert aside.parent == folder.parent
+    assert aside.name.startswith(files.TEMPORARY_PREFIX)
+    assert aside.name.endswith(f"-{os.getpid()}")
+    assert aside != files.temporary_sibling(folder), "there its successor may be being written"
+    assert sorted(path.name for path in aside.iterdir()) == within
+
+
+def test_what_an_earlier_end_of_this_writer_has_left_aside_makes_room(workspace: pathlib.Path) -> None:
+    first = files.set_aside(a_merge(workspace, "g0-c0"))
+    assert first is not None
+    (first / "old").touch()
+
+    again = files.set_aside(a_merge(workspace, "g0-c0"))
+
+    assert again == first
+    assert not (first / "old").exists()
+
+
+def test_there_is_nothing_to_set_aside_or_to_remove_where_no_folder_is(workspace: pathlib.Path) -> None:
+    (workspace / "file").touch()
+
+    assert files.set_aside(workspace / "nobody") is None
+    assert files.set_aside(workspace / "file") is None
+    files.remove_folder(workspace / "nobody")
+
+    assert [entry.name for entry in workspace.iterdir()] == ["file"]

@@ -56,7 +56,7 @@ class Once:
         self.code = done.returncode
         self.reports = [contract.REPORT.validate_json(line) for line in done.stdout.splitlines()]
         self.errors = done.stderr
-        self.termination = worker.Termination.model_validate_json(log.read_text(encoding="utf-8"))
+        self.termination = contract.Termination.model_validate_json(log.read_text(encoding="utf-8"))
         self.termination_bytes = log.stat().st_size
 
 
@@ -158,7 +158,7 @@ def test_whatever_is_written_to_standard_output_goes_to_standard_error(tmp_path:
 def test_a_termination_message_that_would_be_too_long_becomes_a_digest(tmp_path: Path) -> None:
     once = Once(request("long"), tmp_path)
 
-    assert once.termination_bytes <= worker.TERMINATION_MESSAGE_BYTES
+    assert once.termination_bytes <= contract.TERMINATION_MESSAGE_BYTES
     assert once.termination.reports == ()
     assert once.termination.reports_digest == contract.digest([report.to_json() for report in once.reports])
     assert once.termination.exit.reason == reasons.Reason.NON_FINITE_WEIGHTS
@@ -184,10 +184,10 @@ def test_a_termination_message_never_passes_its_limit(end: contract.Exit, messag
         for index, message in enumerate(messages)
     ]
 
-    text = worker.termination_message(reports, end)
+    text = contract.termination_message(reports, end)
 
-    assert len(text.encode()) <= worker.TERMINATION_MESSAGE_BYTES
-    read = worker.Termination.model_validate_json(text)
+    assert len(text.encode()) <= contract.TERMINATION_MESSAGE_BYTES
+    read = contract.Termination.model_validate_json(text)
     assert read.exit.code == end.code
     assert list(read.reports) == reports or read.reports_digest is not None
 
@@ -242,11 +242,11 @@ class Resident:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def receive(self) -> worker.Answer:
+    def receive(self) -> contract.Answer:
         assert self.process.stdout is not None
-        return worker.Answer.model_validate_json(self.process.stdout.readline())
+        return contract.Answer.model_validate_json(self.process.stdout.readline())
 
-    def ask(self, line: str) -> list[worker.Answer]:
+    def ask(self, line: str) -> list[contract.Answer]:
         """All answers to one request, the last with its exit."""
         self.send(line)
         answers = [self.receive()]
@@ -271,7 +271,7 @@ def resident() -> Iterator[Resident]:
         one.process.kill()
 
 
-def exit_of(answers: list[worker.Answer]) -> contract.Exit:
+def exit_of(answers: list[contract.Answer]) -> contract.Exit:
     assert answers[-1].exit is not None
     return answers[-1].exit
 
@@ -395,7 +395,7 @@ def test_sigterm_ends_a_process_with_one_request_with_143_and_keeps_its_reports(
         said = process.stderr.read().splitlines()
 
     assert said == ["now a", "now waits", "asked to stop by SIGTERM"]
-    termination = worker.Termination.model_validate_json(log.read_text())
+    termination = contract.Termination.model_validate_json(log.read_text())
     assert code == termination.exit.code == 143
     assert candidates_of(list(termination.reports)) == ["a"]
 

@@ -19,7 +19,7 @@ from mergesearch.api.base import (
     Size,
     TaskName,
 )
-from mergesearch.contract import Dtype
+from mergesearch.contract import Aggregate, Dtype
 
 MAX_CHECKPOINTS = 64
 MAX_TASKS = 8
@@ -29,7 +29,6 @@ MAX_PRODUCT = 16384
 MAX_NAME = 40
 """Of the resource: the names of its children have to fit into 63 characters."""
 
-Aggregate = Literal["Mean", "WeightedMean", "GeometricMean", "Minimum"]
 Baseline = Literal["Checkpoints", "Uniform", "MergeBest", "Greedy"]
 Mapping = dict[Annotated[str, Field(max_length=253)], Annotated[str, Field(max_length=1024)]]
 PassedOn = Annotated[dict[str, JsonValue], Field(max_length=64)]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from mergesearch.api.spec import Aggregate
+from mergesearch.contract import Aggregate
 
 
 def aggregate(scores: Sequence[float], weights: Sequence[float], how: Aggregate) -> float:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mergesearch.contract import Aggregate
 from mergesearch.search import objective
 from mergesearch_evaluator import bootstrap
-from mergesearch_evaluator.bootstrap import Aggregate, Floats, TaskValues
+from mergesearch_evaluator.bootstrap import Floats, TaskValues
 
 HOW: tuple[Aggregate, ...] = ("Mean", "WeightedMean", "GeometricMean", "Minimum")
 

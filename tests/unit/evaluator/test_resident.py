@@ -165,9 +165,7 @@ def failing(error: Exception) -> Callable[[], None]:
         pytest.param(EngineDeadError("gone"), TryAgainError, True, id="engine-died"),
         pytest.param(ZeroDivisionError("the task's own code"), ZeroDivisionError, True, id="anything-else"),
         pytest.param(GiveUpError("nothing to do with it", reason=Reason.METRIC_MISSING), GiveUpError, False, id="ours"),
-        pytest.param(
-            TryAgainError("no space", reason=Reason.NO_SPACE), TryAgainError, False, id="ours-that-may-pass"
-        ),
+        pytest.param(TryAgainError("no space", reason=Reason.NO_SPACE), TryAgainError, False, id="ours-that-may-pass"),
     ],
 )
 def test_after_an_error_in_use_the_engine_goes_unless_it_had_no_part_in_it(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch.api.spec import Aggregate
+from mergesearch.contract import Aggregate
 from mergesearch.search import objective
 
 AGGREGATES: tuple[Aggregate, ...] = ("Mean", "WeightedMean", "GeometricMean", "Minimum")
