@@ -41,20 +41,21 @@ def final(summary: Summary) -> Table:
     """
     if not summary.confirmed:
         return on_search(summary)
-    headers = ["model", "role", "unseen", "search", *_task_headers(summary.tasks)]
-    headers += ["winner's gain", "95% interval", "p"]
+    # What decides comes first, so that a narrow page shows it without scrolling.
+    headers = ["model", "role", "unseen", "winner's gain", "95% interval", "p", "search"]
+    headers += _task_headers(summary.tasks)
     rows = [
         [
             row.name,
             row.role.value,
             _fitness(row.on_unseen, summary.scale),
+            *_gain(row, summary.scale),
             _fitness(row.on_search, summary.scale),
             *_scores(row.on_unseen, summary.tasks),
-            *_gain(row, summary.scale),
         ]
         for row in summary.rows
     ]
-    caption = "Fitness on unseen and on search samples; tasks on unseen samples; the winner's gain over each baseline"
+    caption = "On unseen samples, with the winner's gain over each baseline; `search` is the fitness on search samples"
     return Table(caption=_with_unit(caption, summary), headers=headers, rows=rows, words=2)
 
 
