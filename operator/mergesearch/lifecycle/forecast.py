@@ -13,8 +13,8 @@ STAGES_WITHOUT_RECORDS = 4
 
 @dataclass(frozen=True)
 class Forecast:
-    """An upper bound on counts and bytes; seconds and GPU-hours are None where nobody knows the seconds of an
-    evaluation.
+    """An upper bound on counts and bytes of a search in which nothing fails and no goal is refuted; seconds and
+    GPU-hours are None where nobody knows the seconds of an evaluation.
     """
 
     baselines: int

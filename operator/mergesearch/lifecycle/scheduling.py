@@ -44,12 +44,20 @@ def _once(step: Step, stage: Stage) -> Step:
 
 
 def _merges(step: Step) -> Step:
+    """Start mergers. Each removes as many old weights as it writes new ones, the last one all others, so that the
+    workspace does not overflow in whichever order they come to run.
+    """
+    last: Launch | None = None
     while batch := _next_merge(step):
         ids = tuple(record.id for _, record in batch)
-        prunes = tuple(identity for identity in pruning.removable(step) if identity not in ids)
+        prunes = tuple(identity for identity in pruning.removable(step) if identity not in ids)[: len(ids)]
         step = _move(step, batch, RecordState.MERGING)
         step = _add(step, Stage.MERGE, batch[0][0], ids, prunes)
-    return step
+        last = step.status.launches[-1]
+    if last is None or not (rest := pruning.removable(step)):
+        return step
+    last = last.model_copy(update={"prunes": (*last.prunes, *rest)})
+    return step.change(launches=(*step.status.launches[:-1], last))
 
 
 def _next_merge(step: Step) -> list[Waiting]:

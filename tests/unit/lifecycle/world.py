@@ -81,6 +81,8 @@ class World:
     """Candidates whose weights were written; what lies there already is only read again."""
     read: list[MergeRequest] = field(default_factory=list)
     """Requests for which the checkpoints were read."""
+    most: int = 0
+    """Most merges that ever lay on the workspace at once."""
     lost: list[str] = field(default_factory=list)
     """Candidates whose weights were not there when they were to be scored."""
     given: list[Report] = field(default_factory=list)
@@ -114,6 +116,7 @@ class World:
             self.written.append(candidate.id)
             self.read += [request] if request not in self.read else []
         self.merges[candidate.id] = (expected, candidate.weights)
+        self.most = max(self.most, len(self.merges))
         self.shaky.discard(candidate.id)
         sealed = digest(candidate.weights) if candidate.keep else None
         return self._remember(
@@ -303,6 +306,8 @@ class Bench:
     faults: Faults = lambda _child: None
     seconds: float = 10.0
     """How long a child runs, and a step takes."""
+    newest_only: bool = False
+    """Of all children only the newest one works, the others wait in a queue."""
     status: MergeSearchStatus = field(default_factory=MergeSearchStatus)
     now: datetime = START
     processes: dict[int, Process] = field(default_factory=dict)
@@ -346,13 +351,13 @@ class Bench:
 
     def work(self) -> None:
         """Every child starts, and ends as the test wants, or well."""
-        for process in self.processes.values():
-            if process.state is not ChildState.ENDED:
-                process.start(self.world, self.now)
+        alive = [process for process in self.processes.values() if process.state is not ChildState.ENDED]
+        alive = alive[-1:] if self.newest_only else alive
+        for process in alive:
+            process.start(self.world, self.now)
         self.now += timedelta(seconds=self.seconds)
-        for process in self.processes.values():
-            if process.state is not ChildState.ENDED:
-                self.finish(process, self.faults(process.child))
+        for process in alive:
+            self.finish(process, self.faults(process.child))
 
     def finish(self, process: Process, fault: End | None = None) -> None:
         """End a running child."""
