@@ -22,6 +22,8 @@ from mergesearch_operator.observe import Seen
 from mergesearch_operator.reconcile import Done
 from mergesearch_operator.workqueue import WorkQueue
 
+# It has no types.
+_disable_created_metrics: Callable[[], None] = disable_created_metrics
 STAGE_BUCKETS = (5, 15, 30, 60, 120, 300, 600, 1200, 2400, 4800, 9600)
 STEP_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 OF_A_SEARCH = ("namespace", "name")
@@ -31,7 +33,7 @@ class Metrics:
     """All series of one operator."""
 
     def __init__(self, queue: WorkQueue) -> None:
-        disable_created_metrics()
+        _disable_created_metrics()
         self.registry = CollectorRegistry()
         self._searches = Searches()
         self.registry.register(self._searches)
