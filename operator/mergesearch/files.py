@@ -6,6 +6,8 @@
         evaluations/<split>/<candidate>/report.json an EvaluationReport
         evaluations/<split>/<candidate>/<task>.jsonl.zst   per-sample scores, one line a sample
         comparison.json                             a CompareReport
+        reports/answers/<digest>.jsonl              all reports of a process whose termination message could not hold
+                                                    them, one a line
 
 Everything is written to a sibling whose name carries TEMPORARY_PREFIX and the writer's token, fsynced and renamed, so
 that an old process that still writes cannot touch its successor's files.
@@ -74,6 +76,11 @@ def named_folder(text: str) -> tuple[str, Path]:
         return name, Path(folder).expanduser().absolute()
     except RuntimeError as error:
         raise ValueError(f"{text!r}: there is no such user") from error
+
+
+def answer_file(uid: str, reports_digest: str) -> PurePosixPath:
+    """All reports of one process, where its termination message holds their digest only."""
+    return search_folder(uid) / "reports" / "answers" / f"{reports_digest}.jsonl"
 
 
 def writer_token() -> str:

@@ -1,12 +1,11 @@
 """The frame of the merger's and the evaluator's entry points: request in, reports out, exit code. Standard library
 and pydantic only.
 
-    one request    the request stands in REQUEST_VARIABLE; reports go to standard output, one line each, and in a
-    compact form into the
-                   pod's termination message; the process ends with the request's exit code
+    one request    the request stands in REQUEST_VARIABLE; reports go to standard output, one line each, and into the
+                   pod's termination message, or where that points (`contract.Termination`); the process ends with the
+                   request's exit code
     `--serve`      requests come on standard input, one a line; every line of standard output is an `Answer`, and one
-    with `exit` ends a
-                   request. The process ends at the end of its input, or when its parent dies
+                   with `exit` ends a request. The process ends at the end of its input, or when its parent dies
 
 Whatever a library prints goes to standard error: file descriptor 1 is taken away before the first handler runs.
 """
@@ -26,9 +25,9 @@ from typing import Protocol, TextIO
 
 from pydantic import ValidationError
 
-from mergesearch.contract import REQUEST, Answer, Exit, Model, Report, Request, VolumePath, termination_message
+from mergesearch import contract, files
+from mergesearch.contract import REQUEST, Answer, Exit, Model, Report, Request, VolumePath
 from mergesearch.errors import ExitCode, InvalidRequestError, MergeSearchError
-from mergesearch.files import named_folder, resolve_inside, write_atomically
 from mergesearch.reasons import Reason
 
 REQUEST_VARIABLE = "MERGESEARCH_REQUEST"
@@ -66,7 +65,7 @@ class Volumes:
 
     def resolve(self, location: VolumePath) -> Path:
         """The path of a location; symlinks may not lead out of the volume. Raises InvalidRequestError."""
-        return resolve_inside(self.root(location.volume), location.path)
+        return files.resolve_inside(self.root(location.volume), location.path)
 
 
 Emit = Callable[[Report], None]
@@ -160,8 +159,26 @@ def _serve_once(handler: Handler, volumes: Volumes, protocol: TextIO) -> int:
         print(f"{end.reason}: {end.message}", file=sys.stderr)  # noqa: T201
     log = os.environ.get(TERMINATION_LOG_VARIABLE)
     if log:
-        Path(log).write_text(termination_message(reports, end), encoding="utf-8")
+        message = contract.termination_message(reports, end)
+        pointer = contract.Termination.model_validate_json(message).reports_digest
+        if pointer is not None:
+            _publish_answer(document, volumes, pointer, reports)
+        Path(log).write_text(message, encoding="utf-8")
     return end.code
+
+
+def _publish_answer(document: str, volumes: Volumes, pointer: str, reports: Sequence[Report]) -> None:
+    """Write the reports where the termination message points. Standard output has them too, so what goes wrong here is
+    told and no more.
+    """
+    search = REQUEST.validate_json(document).search
+    try:
+        workspace = volumes.root(files.WORKSPACE_VOLUME)
+        files.claim_search_folder(workspace, search.uid, search.name)
+        path = workspace / files.answer_file(search.uid, pointer)
+        files.write_atomically(path, "".join(report.to_json() + "\n" for report in reports))
+    except (MergeSearchError, OSError) as error:
+        print(f"the reports are on standard output only: {error}", file=sys.stderr)  # noqa: T201
 
 
 def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextIO) -> int:
@@ -182,7 +199,7 @@ def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextI
 
 def publish_report(path: Path, report: Report) -> None:
     """Write a report where `files.py` says, atomically. Raises OSError."""
-    write_atomically(path, report.to_json() + "\n")
+    files.write_atomically(path, report.to_json() + "\n")
 
 
 def _print(protocol: TextIO, document: Model) -> None:
@@ -213,7 +230,7 @@ def _die_with_parent(parent: int) -> None:
 
 def _volume(text: str) -> tuple[str, Path]:
     try:
-        return named_folder(text)
+        return files.named_folder(text)
     except ValueError as error:
         # argparse shows the words of its own error only.
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch import contract, errors, reasons, worker
+from mergesearch import contract, errors, files, reasons, worker
 
 PROGRAM = [sys.executable, str(Path(__file__).with_name("worker_program.py"))]
 PATIENCE = 60.0
@@ -162,6 +162,45 @@ def test_a_termination_message_that_would_be_too_long_becomes_a_digest(tmp_path:
     assert once.termination.reports == ()
     assert once.termination.reports_digest == contract.digest([report.to_json() for report in once.reports])
     assert once.termination.exit.reason == reasons.Reason.NON_FINITE_WEIGHTS
+
+
+@pytest.mark.parametrize("names", [("long",), tuple(f"g0-c{index}" for index in range(40))], ids=["long", "many"])
+def test_reports_that_do_not_fit_are_found_by_their_digest_in_the_log_and_on_the_workspace(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    (tmp_path / "workspace").mkdir()
+
+    once = Once(request("a", *names), tmp_path, "--volume", f"workspace={tmp_path / 'workspace'}")
+
+    pointer = once.termination.reports_digest
+    assert pointer is not None
+    written = (tmp_path / "workspace" / files.answer_file("1234", pointer)).read_text(encoding="utf-8")
+    printed = "".join(report.to_json() + "\n" for report in once.reports)
+    assert written == printed
+    log = f"now a\n{printed.replace(chr(10), chr(10) + 'progress of some kind' + chr(10))}"
+    assert contract.reports_in(log, pointer) == contract.reports_in(written, pointer) == tuple(once.reports)
+    assert candidates_of(once.reports) == ["a", *names]
+    assert json.loads((tmp_path / "workspace" / "1234" / files.MARKER).read_text()) == {"uid": "1234", "name": "soup"}
+
+
+def test_a_log_that_lacks_a_report_or_holds_another_is_not_taken_for_the_answer(tmp_path: Path) -> None:
+    once = Once(request("a", "b"), tmp_path)
+    lines = [report.to_json() for report in once.reports]
+    pointer = contract.digest_of(once.reports)
+
+    assert contract.reports_in("\n".join(lines), pointer) == tuple(once.reports)
+    assert contract.reports_in(lines[0], pointer) is None
+    assert contract.reports_in("\n".join([*lines, lines[0]]), pointer) is None
+    assert contract.reports_in("\n".join(reversed(lines)), pointer) is None
+    assert contract.reports_in("", pointer) is None
+
+
+def test_reports_that_cannot_be_put_on_the_workspace_are_still_in_the_log(tmp_path: Path) -> None:
+    once = Once(request("long"), tmp_path, "--volume", f"workspace={tmp_path / 'nobody'}")
+
+    assert once.termination.reports_digest is not None
+    assert contract.reports_in("\n".join(r.to_json() for r in once.reports), once.termination.reports_digest)
+    assert "the reports are on standard output only: volume 'workspace'" in once.errors
 
 
 @given(

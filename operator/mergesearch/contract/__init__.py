@@ -68,6 +68,8 @@ from mergesearch.contract.process import (
     Report,
     Request,
     Termination,
+    digest_of,
+    reports_in,
     termination_message,
 )
 from mergesearch.contract.samples import (
@@ -122,6 +124,8 @@ __all__ = [
     "VolumePath",
     "WholeRequest",
     "digest",
+    "digest_of",
     "permutation",
+    "reports_in",
     "termination_message",
 ]

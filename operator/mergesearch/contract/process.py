@@ -2,10 +2,11 @@
 pod's termination message. Pure.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from mergesearch.contract.cleanup import CleanupReport, CleanupRequest
 from mergesearch.contract.compare import CompareReport, CompareRequest
@@ -58,8 +59,11 @@ class Answer(Model):
 
 
 class Termination(Model):
-    """A pod's termination message: all reports, or their digest where they are too long and a reader has to fetch
-    them.
+    """A pod's termination message: `Termination.model_validate_json(message)`.
+
+    Where the reports are too long for it, their digest stands in their place. Whoever wants them takes the process's
+    standard output, which the pod's log holds, or the file `files.answer_file(uid, reports_digest)` of the workspace,
+    and hands either text to `reports_in` with the digest.
     """
 
     exit: Exit
@@ -73,4 +77,21 @@ def termination_message(reports: Sequence[Report], end: Exit) -> str:
     if len(whole.encode()) <= TERMINATION_MESSAGE_BYTES:
         return whole
     short = end.model_copy(update={"message": end.message[:500]})
-    return Termination(exit=short, reports_digest=digest([report.to_json() for report in reports])).to_json()
+    return Termination(exit=short, reports_digest=digest_of(reports) if reports else None).to_json()
+
+
+def digest_of(reports: Sequence[Report]) -> str:
+    """What stands in a termination message for reports that do not fit."""
+    return digest([report.to_json() for report in reports])
+
+
+def reports_in(text: str, reports_digest: str) -> tuple[Report, ...] | None:
+    """The reports that stand in a text, one a line, among whatever other lines a log holds.
+
+    None unless they are those of the digest: all of them, in order, and no others.
+    """
+    found = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValidationError):
+            found.append(REPORT.validate_json(line))
+    return tuple(found) if digest_of(found) == reports_digest else None
