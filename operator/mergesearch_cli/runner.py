@@ -119,6 +119,7 @@ class Runner:
                 break
             if self._said.empty():
                 break
+        self._end_dead()
         self._end_overdue()
 
     def activity(self) -> Activity:
@@ -170,6 +171,17 @@ class Runner:
             self._end(task, said.answer.exit)
         else:
             task.progress = said.answer.progress or ""
+
+    def _end_dead(self) -> None:
+        """A process may end and its output not, where something that it started holds the pipe. What it said counts."""
+        for task in self._tasks.values():
+            if task.worker is None or task.exit is not None or not task.worker.has_died:
+                continue
+            how = task.worker.end_of_process()
+            while not self._said.empty():
+                self._hear(self._said.get())
+            if task.exit is None:
+                self._end(task, how)
 
     def _end_overdue(self) -> None:
         now = datetime.now(UTC)

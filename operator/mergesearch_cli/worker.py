@@ -18,12 +18,17 @@ from pydantic import ValidationError
 
 from mergesearch.contract import Answer, Exit, Request
 from mergesearch.errors import ExitCode
+from mergesearch.lifecycle.step import clip
 from mergesearch.reasons import Reason
 
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 4000
+SHOWN_CHARACTERS = 120
+"""Of a line that is no answer."""
 STOP_SECONDS = 5.0
 """How long a child that is asked to end may take before it is killed."""
+PIPE_SECONDS = 1.0
+"""How long the last words of a child that has ended may take to be read."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,27 @@ class Worker:
         self._said = said
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._not_understood = ""
+        """The line of its output for which the process was ended."""
 
     @property
     def process(self) -> int | None:
         """Id of the process that runs, or ran last."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def has_died(self) -> bool:
+        """Whether the process has ended, even if something else still holds its output open."""
+        return self._process is not None and self._process.poll() is not None
+
     def give(self, request: Request) -> None:
         """Send a request, starting the process where there is none."""
         process = self._process
-        if process is None or process.poll() is not None:
+        if process is not None and process.poll() is not None:
+            # It has died while it had nothing to do.
+            self._release()
+            process = None
+        if process is None:
             process = self._start()
         assert process.stdin is not None
         # A process that dies right now is noticed by its reader.
@@ -67,11 +83,14 @@ class Worker:
             process.stdin.flush()
 
     def end_of_process(self) -> Exit:
-        """How the process ended, with the tail of its log; only after its output has ended."""
+        """How the process ended, with the tail of its log; waits for it, and a moment for the end of its output."""
         assert self._process is not None
         code = self._process.wait()
         self._release()
         tail = self._tail()
+        if self._not_understood:
+            message = f"{self.name}: ended, since it printed what is no answer: {self._not_understood}{tail}"
+            return Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message=message)
         if code < 0:
             how = f"killed by {signal.Signals(-code).name}"
             return Exit(code=128 - code, reason=Reason.PROCESS_DIED, message=f"{self.name}: {how}{tail}")
@@ -115,7 +134,7 @@ class Worker:
             self._process.stdin.close()
         if self._reader is not None:
             # A grandchild that holds the pipe must not hold the search.
-            self._reader.join(STOP_SECONDS)
+            self._reader.join(PIPE_SECONDS)
 
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("ab") as log:
@@ -127,7 +146,10 @@ class Worker:
                 env=self._environment,
                 text=True,
                 encoding="utf-8",
+                # What is no UTF-8 is no answer either, and is told as such.
+                errors="backslashreplace",
             )
+        self._not_understood = ""
         self._process = process
         self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
         self._reader.start()
@@ -145,6 +167,7 @@ class Worker:
                 answer = Answer.model_validate_json(line)
             except ValidationError:
                 # Nobody knows any more which request it answers: its end is what counts.
+                self._not_understood = repr(clip(line.rstrip("\n"), SHOWN_CHARACTERS))
                 process.kill()
                 return
             self._said.put(Said(self, process.pid, answer))
