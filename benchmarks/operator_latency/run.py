@@ -30,12 +30,7 @@ def delays(audit: Iterable[dict[str, Any]]) -> list[float]:
             continue
         if (event["verb"], reference.get("resource")) == ("create", "jobs"):
             creations.append(datetime.fromisoformat(event["requestReceivedTimestamp"]))
-        kubelet = (event["verb"], reference.get("resource"), reference.get("subresource")) == (
-            "update",
-            "pods",
-            "status",
-        )
-        if kubelet:
+        if (event["verb"], reference.get("resource"), reference.get("subresource")) == ("update", "pods", "status"):
             writes[reference["name"]] = writes.get(reference["name"], 0) + 1
             # The first write of a status says that the pod runs, the second that it has ended.
             if writes[reference["name"]] == 2:

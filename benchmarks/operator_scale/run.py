@@ -50,10 +50,8 @@ def main() -> int:
             time.sleep(65)
             idle = (requests(bench.metrics_port)[0] - everything) / 65
         evaluations = count * (EVALUATIONS + BASELINES_AND_CONFIRMATIONS)
-        cells = (everything / evaluations, writes / evaluations)
-        print(
-            f"{count:8d}  {seconds:7.0f}  {cells[0]:19.1f}  {cells[1]:17.1f}  {idle:15.1f}  {memory:16.0f}", flush=True
-        )
+        each, written = everything / evaluations, writes / evaluations
+        print(f"{count:8d}  {seconds:7.0f}  {each:19.1f}  {written:17.1f}  {idle:15.1f}  {memory:16.0f}", flush=True)
     return 0
 
 
