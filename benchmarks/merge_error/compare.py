@@ -27,7 +27,7 @@ from mergesearch import contract, files
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from unit.merger import torch_checkpoints  # noqa: E402 - the tests' fp64 reference is the benchmark's too
+from unit.merger import torch_checkpoints
 
 MERGEKIT = "mergekit==0.1.5"
 MERGEKIT_PYTHON = "MERGEKIT_PYTHON"

@@ -23,9 +23,9 @@ from rich.table import Table
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart"
 sys.path.insert(0, str(QUICKSTART))
 
-from family import build, progress, recipe  # noqa: E402 - found through the line above
-from mergesearch.api.resource import MergeSearch  # noqa: E402
-from mergesearch.report import learning  # noqa: E402
+from family import build, progress, recipe
+from mergesearch.api.resource import MergeSearch
+from mergesearch.report import learning
 
 ALGORITHMS: dict[str, dict[str, Any]] = {"Paper": {"preset": "Paper"}, "Softmax": {"cmaes": {}}}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
