@@ -1,4 +1,7 @@
-"""How a search ends: complete, with a winner and nothing left to remove, or failed, with nothing confirmed; pure."""
+"""How a search ends: complete, with a winner and nothing left to remove, or failed, with nothing confirmed; pure.
+
+What becomes removable after that, because a person keeps fewer weights, is removed by a cleanup of a complete search.
+"""
 
 from mergesearch.api.status import Decision, MergeSearchStatus, Stage
 from mergesearch.lifecycle import confirmation, launches, pruning, stopping

@@ -9,7 +9,8 @@ def removable(step: Step) -> tuple[str, ...]:
     """Ids of records whose weights lie on the workspace and are not needed any more."""
     needed = kept(step) | launches.being_pruned(step)
     needed |= {identity for _, identity in records.live(step.status)}
-    needed |= {record.id for record in step.status.confirmations if not record.ended}
+    if step.status.completion_time is None:
+        needed |= {record.id for record in step.status.confirmations if not record.ended}
     return tuple(
         record.id
         for record in _with_weights(step)
@@ -24,7 +25,7 @@ def kept(step: Step) -> set[str]:
     confirmed, keep = step.status.confirmed, step.spec.storage.keep_best
     winner = [confirmed.id] if confirmed is not None else []
     best = [record.id for record in records.best_first(step.status.candidates)]
-    if confirmation.decided(step):
+    if step.status.completion_time is not None or confirmation.decided(step):
         return set(list(dict.fromkeys([*winner, *best]))[:keep])
     return {*winner, *best[: max(keep, step.spec.search.confirm.finalists)]}
 

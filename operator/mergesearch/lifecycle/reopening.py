@@ -16,8 +16,10 @@ def reopen(step: Step) -> Step:
     by_goal = not complete and status.closed.reason is Reason.GOAL_REACHED and confirmation.decided(step)
     if not (edited or by_goal):
         return step
+    # Whatever was edited, weights that could not be removed are tried again.
     failures = {stage: times for stage, times in status.stage_failures.items() if stage is not Stage.CLEANUP}
-    opened = launches.abandon(step, (Stage.COMPARE,)).change(closed=None, completion_time=None, stage_failures=failures)
+    step = step.change(stage_failures=failures)
+    opened = launches.abandon(step, (Stage.COMPARE,)).change(closed=None, completion_time=None)
     found = stopping.decision(opened)
     if found is None:
         return opened

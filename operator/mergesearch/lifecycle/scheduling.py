@@ -17,8 +17,10 @@ STARTABLE = (RecordState.WAITING, RecordState.MERGED)
 def start(step: Step) -> Step:
     """Record every launch that may start now."""
     status = step.status
-    if step.spec.suspend or status.stalled is not None or status.completion_time is not None:
+    if step.spec.suspend or status.stalled is not None:
         return step
+    if status.completion_time is not None:
+        return _once(step, Stage.CLEANUP) if status.failed is None else step
     if status.preflight_due:
         for stage in status.preflight_due:
             step = _once(step, stage)

@@ -57,7 +57,9 @@ def pruned(step: Step, launch: Launch) -> Step:
         record = record.model_copy(update={"merged": False, "merge_hash": kept})
         return records.sent_back(record) if record.state is RecordState.MERGED else record
 
-    return records.change_all(step, lambda record: record.id in gone and record.merged, forgotten)
+    step = records.change_all(step, lambda record: record.id in gone and record.merged, forgotten)
+    # A confirmation that was given up has the weights of its origin.
+    return records.change_all(step, lambda r: r.id in gone and r.state is RecordState.MERGED, records.sent_back)
 
 
 def _answer(request: Request, child: ObservedChild) -> Report | None:
@@ -106,7 +108,8 @@ def _disrupted(step: Step, stage: Stage) -> Step:
         stage_disruptions={**step.status.stage_disruptions, stage: times},
         stages_not_before=step.now + retries.pause(times),
     )
-    if times <= retries.MAX_DISRUPTIONS:
+    # A cleanup may come after the end of a search, which nothing stalls any more: it is tried again at long intervals.
+    if times <= retries.MAX_DISRUPTIONS or stage is Stage.CLEANUP:
         return step
     return step.stall(Reason.DISRUPTED_TOO_OFTEN, f"{stage}: the platform has ended its process {times} times in a row")
 

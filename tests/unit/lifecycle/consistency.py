@@ -52,7 +52,8 @@ def everything(status: MergeSearchStatus) -> tuple[Record, ...]:
 def needed_weights(status: MergeSearchStatus) -> set[str]:
     """Ids whose weights a process reads or writes now, or will have to read."""
     live = {identity for launch in status.launches for identity in launch.candidates}
-    confirming = {record.id for record in status.confirmations if not record.ended}
+    over = status.completion_time is not None
+    confirming = {record.id for record in status.confirmations if not record.ended and not over}
     scoring = {r.id for r in (*status.baselines, *status.candidates) if not r.ended and status.closed is None}
     winner = {status.confirmed.id} if status.confirmed is not None else set()
     return live | confirming | scoring | winner
@@ -222,7 +223,7 @@ def _summary(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
 
 def _ends(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     over = status.completion_time is not None
-    if over and status.launches:
+    if over and any(launch.stage is not Stage.CLEANUP for launch in status.launches):
         yield f"over, but {len(status.launches)} children ought to exist"
     if status.failed is not None and not over:
         yield "failed, but not over"
@@ -312,7 +313,8 @@ def _started(
     if not fresh:
         return
     spec = resource.spec
-    if spec.suspend or after.stalled is not None or after.completion_time is not None:
+    over = after.completion_time is not None and any(launch.stage is not Stage.CLEANUP for launch in fresh)
+    if spec.suspend or after.stalled is not None or over:
         yield f"launches {[launch.number for launch in fresh]} start in a search that rests"
     sizes = {Stage.MERGE: spec.merger.batch, Stage.EVALUATE: spec.evaluator.batch}
     needed = needed_weights(after)

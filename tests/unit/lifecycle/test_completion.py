@@ -127,6 +127,8 @@ def test_a_second_confirmation_that_nobody_can_pay_leaves_the_first() -> None:
     assert status.phase is Phase.COMPLETE
     assert status.confirmed == first
     assert any(not record.ended for record in status.confirmations)
+    assert first is not None
+    assert set(bench.world.merges) == {first.id}, "the weights of what was not confirmed are removed as ever"
 
 
 def test_it_is_made_up_for_when_there_are_gpu_hours_again() -> None:

@@ -39,6 +39,29 @@ def test_at_the_end_the_winner_and_the_next_best_stay(keep: int) -> None:
     assert {r.id for r in (*status.baselines, *status.candidates) if r.merged} == set(bench.world.merges)
 
 
+def test_a_complete_search_of_which_fewer_weights_are_to_be_kept_removes_the_others() -> None:
+    bench = Bench(resource(storage={"keepBest": 4}))
+    before = bench.rest()
+    assert before.confirmed is not None
+    assert len(bench.world.merges) == 4
+    bench.edit("storage", keep_best=1)
+    bench.step()
+    assert [launch.stage for launch in bench.status.launches] == [Stage.CLEANUP]
+    assert bench.condition("Complete")[0] == "True", "it stays complete"
+    after = bench.rest()
+    assert set(bench.world.merges) == {before.confirmed.id}
+    assert (after.completion_time, after.confirmed) == (before.completion_time, before.confirmed)
+
+
+def test_a_cleanup_that_was_given_up_is_tried_again_when_somebody_edits() -> None:
+    bench = Bench(resource(storage={"keepBest": 4}), faults=faults((Stage.CLEANUP, None, End(code=1))))
+    assert bench.rest().stage_failures == {Stage.CLEANUP: 3}
+    bench.faults = lambda _child: None
+    bench.edit("storage", keep_best=2)
+    assert bench.rest().stage_failures == {}
+    assert len(bench.world.merges) == 2
+
+
 def test_a_mergers_first_work_is_to_remove_what_is_no_longer_needed() -> None:
     bench = Bench(resource())
     bench.rest()
