@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import cmaes  # noqa: F401 - it takes seconds, for which the first search to ask for candidates should not wait
 import kopf
 from prometheus_client import start_http_server
 
