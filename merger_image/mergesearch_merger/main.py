@@ -1,4 +1,4 @@
-"""The merger's entry point: answers merge, preflight and cleanup requests."""
+"""The merger's entry point: answers merge, preflight, cleanup and read requests."""
 
 import sys
 
@@ -8,12 +8,13 @@ from mergesearch.contract import (
     CleanupRequest,
     MergeRequest,
     PreflightCheckpointsRequest,
+    ReadRequest,
     Request,
 )
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_merger import merge, preflight
+from mergesearch_merger import merge, preflight, reading
 from mergesearch_merger.settings import Settings
 
 PROGRAM = "mergesearch-merger"
@@ -33,9 +34,11 @@ class Merger:
             preflight.answer(request, volumes, emit, self._limits)
         elif isinstance(request, CleanupRequest):
             _clean_up(request, volumes, emit)
+        elif isinstance(request, ReadRequest):
+            reading.answer(request, volumes, emit)
         else:
             raise InvalidRequestError(
-                f"{PROGRAM} answers merge, preflight-checkpoints and cleanup requests, not {request.kind!r}",
+                f"{PROGRAM} answers merge, preflight-checkpoints, cleanup and read requests, not {request.kind!r}",
                 reason=Reason.MALFORMED_REQUEST,
             )
 

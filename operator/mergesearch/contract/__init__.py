@@ -72,6 +72,7 @@ from mergesearch.contract.process import (
     reports_in,
     termination_message,
 )
+from mergesearch.contract.read import ReadRequest
 from mergesearch.contract.samples import (
     SampleSelection,
     permutation,
@@ -109,6 +110,7 @@ __all__ = [
     "PreflightCheckpointsRequest",
     "PreflightTasksReport",
     "PreflightTasksRequest",
+    "ReadRequest",
     "Report",
     "Request",
     "SampleSelection",

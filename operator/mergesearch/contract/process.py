@@ -19,6 +19,7 @@ from mergesearch.contract.preflight import (
     PreflightTasksReport,
     PreflightTasksRequest,
 )
+from mergesearch.contract.read import ReadRequest
 from mergesearch.reasons import Reason
 
 TERMINATION_MESSAGE_BYTES = 4096
@@ -30,7 +31,8 @@ Request = Annotated[
     | PreflightCheckpointsRequest
     | PreflightTasksRequest
     | CompareRequest
-    | CleanupRequest,
+    | CleanupRequest
+    | ReadRequest,
     Field(discriminator="kind"),
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
