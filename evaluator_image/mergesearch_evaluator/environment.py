@@ -8,6 +8,7 @@ import importlib.metadata
 import logging
 import os
 import platform
+import tempfile
 import warnings
 from collections.abc import MutableMapping
 
@@ -30,6 +31,9 @@ DEFAULTS = {
 }
 HARMFUL = ("TQDM_DISABLE",)
 """vLLM divides by the time that its bar has been there; a disabled bar has no time, and the engine would die."""
+USER_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME")
+"""Asked by Python's getpass, in this order, before the system's list of users."""
+NAMELESS = "mergesearch"
 CPU_DEFAULTS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
 }
@@ -41,6 +45,7 @@ VERSIONED = ("mergesearch", "lm_eval", "datasets", "transformers", "torch", "vll
 def prepare() -> None:
     """Set the defaults, and keep third-party chatter down to errors."""
     set_defaults(os.environ, cpu=vllm_is_for_cpu())
+    find_a_home(os.environ)
     warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -52,6 +57,18 @@ def set_defaults(environment: MutableMapping[str, str], *, cpu: bool) -> None:
         environment.setdefault(name, value)
     for name in HARMFUL:
         environment.pop(name, None)
+
+
+def find_a_home(environment: MutableMapping[str, str]) -> None:
+    """Where the user has no home that can be written, as in a container with a read-only root, take the folder for
+    temporary files: all libraries keep their caches below HOME unless they are told otherwise. And a user without a
+    name gets one: torch names a cache after it, and fails where there is none.
+    """
+    home = environment.get("HOME", "")
+    if not (home and os.access(home, os.W_OK | os.X_OK)):
+        environment["HOME"] = tempfile.gettempdir()
+    if not any(environment.get(name) for name in USER_VARIABLES):
+        environment["USER"] = NAMELESS
 
 
 def vllm_is_for_cpu() -> bool:

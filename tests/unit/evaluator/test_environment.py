@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,32 @@ def test_nothing_is_imported_that_a_request_does_not_need(module: str, absent: t
     program = f"import sys, mergesearch_evaluator.{module}; print(*(set({absent!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({}, id="unset"),
+        pytest.param({"HOME": ""}, id="empty"),
+        pytest.param({"HOME": "/nonexistent"}, id="not-there"),
+    ],
+)
+def test_a_user_without_a_home_gets_the_folder_for_temporary_files(given: dict[str, str]) -> None:
+    found = dict(given)
+    environment.find_a_home(found)
+    assert found["HOME"] == tempfile.gettempdir()
+
+
+def test_a_home_that_can_be_written_and_a_name_stay(tmp_path: Path) -> None:
+    found = {"HOME": str(tmp_path), "LOGNAME": "anna"}
+    environment.find_a_home(found)
+    assert found == {"HOME": str(tmp_path), "LOGNAME": "anna"}
+
+
+def test_a_user_without_a_name_gets_one_that_python_finds() -> None:
+    code = (
+        "import getpass, os; from mergesearch_evaluator import environment\n"
+        "environment.find_a_home(os.environ); print(getpass.getuser())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "mergesearch"
