@@ -191,14 +191,64 @@ def test_a_constraint_file_meets_what_the_project_asks_for(name: str, extra: str
 
 FORBIDDEN = {
     "the address of a package registry": re.compile(
-        r"\b(?:pypi\.(?:org|python\.org)|pythonhosted\.org|download\.pytorch\.org|registry\.npmjs\.org|crates\.io"
-        r"|proxy\.golang\.org|repo1?\.maven)\b"
+        r"\b(?:pypi\.(?:org|python\.org)|pythonhosted\.org|download\.pytorch\.org|registry\.(?:npmjs\.org|yarnpkg\.com)"
+        r"|crates\.io|(?:proxy|sum)\.golang\.org|repo1?\.maven|rubygems\.org|conda\.anaconda\.org)\b"
     ),
     "an option that names a package registry": re.compile(
         r"--(?:extra-)?index-url\b|--find-links\b|^index-url ", re.MULTILINE
     ),
+    # From the root of the file system only: `upper/work/` and `$HOME/work/` belong to no machine. In an example,
+    # `/home/you` is anybody's.
+    "a path of one machine": re.compile(
+        r"(?<![\w.$~}/-])/(?:work/(?:main|shared)\b|(?:root|home(?!/you\b)|Users)/[\w.-])"
+    ),
+    # How the project is made is none of its readers' business. Another project's issue is `owner/name#1234`.
+    "a word of the workshop": re.compile(
+        r"\b(?:issue|decision) (?:No\. ?)?\d+\b|\bissues? #"
+        r"|\b(?:this|earlier|previous|next|another|other|parallel|my|our|your) sessions?\b|\bhelper sessions?\b",
+        re.IGNORECASE,
+    ),
 }
 ALLOWED = {"tests/unit/test_house.py"}
+
+
+PLANTED = {
+    "the address of a package registry": [
+        "https://pypi.org/simple",
+        "url = 'files.pythonhosted.org'",
+        "sum.golang.org",
+    ],
+    "an option that names a package registry": ["uv pip install --index-url X", "--extra-index-url=X", "index-url = X"],
+    "a path of one machine": ["cd /work/main", '"/root/.cache"', "see /home/anna/models", "open(/Users/anna/x)"],
+    "a word of the workshop": [
+        "As issue 3 says",
+        "mends Issue #12",
+        "see issues #3 and #4",
+        "decision 17",
+        "in an earlier session",
+        "Other sessions write here",
+    ],
+}
+INNOCENT = """
+@pytest.fixture(scope="session"), one for the whole session; cookies of a session; sessionmaker; a session's end
+$HOME/work/x, ./root/x, upper/work/dir, https://example.org/home/page, /home/you/checkpoints, /workspace/x, /homes/x
+vllm-project/vllm#1234; an issue with 3 files; issues are welcome; the decision of 2024-05; 2 issues 3 times over
+a mount at /work/x; pypi, crates and indexes; index-urls; ubuntu.com/work
+"""
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in PLANTED.items() for text in texts])
+def test_what_no_file_may_hold_is_found_where_it_is_planted(kind: str, text: str) -> None:
+    assert FORBIDDEN[kind].search(text)
+
+
+@pytest.mark.parametrize("pattern", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_what_only_looks_like_it_is_left_alone(pattern: re.Pattern[str]) -> None:
+    assert pattern.findall(INNOCENT) == []
+
+
+def test_every_kind_of_what_no_file_may_hold_was_planted() -> None:
+    assert PLANTED.keys() == FORBIDDEN.keys()
 
 
 @pytest.mark.parametrize("pattern", FORBIDDEN.values(), ids=FORBIDDEN)
