@@ -4,6 +4,7 @@ Foreign errors become those of `faults.py` here. Nothing is retried: the queue d
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -44,13 +45,18 @@ class Client:
         self._on_request = on_request
 
     @classmethod
-    def connect(cls, *, connections: int, on_request: OnRequest = _ignore) -> "Client":
-        """From the pod's service account, or else from the kubeconfig. Raises ConfigException."""
+    def connect(cls, *, connections: int, on_request: OnRequest = _ignore, kubeconfig: str | None = None) -> "Client":
+        """From the pod's service account, or else from a kubeconfig: this one, that of $KUBECONFIG, the home folder's.
+
+        Raises ConfigException.
+        """
         configuration = kubernetes.client.Configuration()
         try:
             _load_in_cluster(client_configuration=configuration)
         except kubernetes.config.ConfigException:
-            _load_kubeconfig(client_configuration=configuration)
+            # The client reads the variable when it is imported, which may be before it is set.
+            chosen = kubeconfig or os.environ.get("KUBECONFIG") or None
+            _load_kubeconfig(config_file=chosen, client_configuration=configuration)
         configuration.retries = False
         configuration.connection_pool_maxsize = connections
         return cls(kubernetes.client.ApiClient(configuration), on_request)

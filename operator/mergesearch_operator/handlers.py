@@ -59,11 +59,16 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.server_timeout = 600
     settings.watching.connect_timeout = 10
     settings.watching.client_timeout = 660
+    settings.watching.inactivity_timeout = 70
     settings.networking.request_timeout = 60
+    # Without these the API server would send every pod and Job of the cluster.
+    settings.watching.label_selectors["", "v1", "pods"] = constants.SEARCH
+    settings.watching.label_selectors["batch", "v1", "jobs"] = constants.SEARCH
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    for noisy in ("kopf.objects", "kopf.activities", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def why_stuck(since_resync: float, oldest: float, resync_seconds: float) -> str | None:
