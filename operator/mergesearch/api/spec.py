@@ -233,7 +233,7 @@ class Search(ApiModel):
     """The search and its budgets."""
 
     algorithm: Algorithm = Algorithm(cmaes=Cmaes())
-    """How weights are proposed."""
+    """How weights are proposed; unset takes `cmaes`."""
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
     """Seed of everything that is random, the choice of samples included."""
     max_evaluations: int = Field(default=50, ge=1, le=MAX_EVALUATIONS)

@@ -1,5 +1,6 @@
 """The CustomResourceDefinition as a whole, and the two files that hold it; pure."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -76,6 +77,7 @@ def schema() -> Schema:
     for _, place in _places(root):
         if "default" in place:
             place["default"] = filled(place, place["default"])
+            place["description"] = _with_default(place)
     for table in (rules.by_place(), immutability.by_place(root["properties"]["spec"])):
         for path, entries in table.items():
             place = paths.find(root, path)
@@ -92,6 +94,17 @@ def filled(schema: Schema, value: Any) -> Any:
     fields = schema["properties"]
     defaults = {name: fields[name]["default"] for name in fields if "default" in fields[name]}
     return {name: filled(fields[name], inner) for name, inner in (defaults | value).items()}
+
+
+def _with_default(place: Schema) -> str:
+    """The text of a field with its default, which `kubectl explain` does not show; of parts with fields of their own
+    the defaults stand beside those.
+    """
+    text, value = str(place["description"]), place["default"]
+    if isinstance(value, dict) or value in ("", []):
+        return text
+    shown = ", ".join(value) if isinstance(value, list) else value if isinstance(value, str) else json.dumps(value)
+    return f"{text} Default: {shown}."
 
 
 def _places(root: Schema) -> Iterator[tuple[str, Schema]]:
