@@ -45,10 +45,10 @@ demo: $(VENV)/.local  ## Train a family of small models, search for their best m
 
 .PHONY: test test-fast test-vllm e2e coverage
 test: $(VENV)/.dev  ## Every test but those that start vLLM
-	$(BIN)/pytest -m "not vllm"
+	$(BIN)/pytest -m "not vllm and not cluster"
 
 test-fast: $(VENV)/.dev  ## The tests without whole searches
-	$(BIN)/pytest -m "not vllm and not slow"
+	$(BIN)/pytest -m "not vllm and not slow and not cluster"
 
 test-vllm: $(VENV)/.dev  ## The tests that start vLLM on the CPU
 	$(BIN)/pytest -m vllm

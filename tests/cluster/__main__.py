@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
-from cluster import build, light, settings
+from cluster import build, full, images, light, settings
 from cluster.settings import ClusterError
 
 
@@ -28,6 +29,12 @@ def _parser() -> argparse.ArgumentParser:
     built.add_argument("--light", action="store_true", help="only what the light cluster needs")
     built.set_defaults(run=lambda arguments: print(build.ensure(build.LIGHT if arguments.light else build.FULL)))
 
+    made = commands.add_parser("images", help="build images and bring them to the cluster; prints their names")
+    made.add_argument("recipe", nargs="+", metavar="NAME=DOCKERFILE", help="what to build, on our base image")
+    made.add_argument("--build-arg", action="append", default=[], metavar="[NAME:]KEY=VALUE", help="for one or all")
+    made.add_argument("--context", type=Path, default=settings.ROOT, help="what the Dockerfiles copy from")
+    made.set_defaults(run=_images)
+
     for name, run, text in (
         ("up", _up, "start the cluster; prints the lines for the shell that use it"),
         ("down", _down, "stop the cluster and remove its folder"),
@@ -44,21 +51,34 @@ def _folder(arguments: argparse.Namespace) -> Path:
     return arguments.folder or settings.run_folder(light=arguments.light)
 
 
+def _mode(arguments: argparse.Namespace) -> ModuleType:
+    return light if arguments.light else full
+
+
 def _up(arguments: argparse.Namespace) -> None:
-    cluster = light.up(_folder(arguments))
+    cluster = _mode(arguments).up(_folder(arguments))
     print(f"export KUBECONFIG={cluster.kubeconfig}")
     print(f'export PATH={cluster.plane.programs}{os.pathsep}"$PATH"')
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    light.down(_folder(arguments))
+    _mode(arguments).down(_folder(arguments))
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    cluster = light.running(_folder(arguments))
+    cluster = _mode(arguments).running(_folder(arguments))
     if cluster is None:
         raise ClusterError(f"nothing answers in {_folder(arguments)}")
     print(f"{cluster.server} answers; KUBECONFIG={cluster.kubeconfig}")
+
+
+def _images(arguments: argparse.Namespace) -> None:
+    recipes = dict(text.split("=", 1) for text in arguments.recipe)
+    for name, dockerfile in recipes.items():
+        words = [text.removeprefix(f"{name}:") for text in arguments.build_arg]
+        own = dict(word.split("=", 1) for word in words if ":" not in word.split("=", 1)[0])
+        recipe = images.recipe(name, Path(dockerfile), context=arguments.context, arguments=own)
+        print(images.deliver([images.build(recipe)])[0])
 
 
 if __name__ == "__main__":

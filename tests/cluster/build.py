@@ -26,6 +26,7 @@ PACKAGES = {
     "kubelet": "k8s.io/kubernetes/cmd/kubelet",
     "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
     "helm": "helm.sh/helm/v3/cmd/helm",
+    "pause": "./pause",
 }
 """Every program and the Go package that it is."""
 LIGHT = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")

@@ -185,6 +185,8 @@ class ControlPlane:
             f"--root-ca-file={self.authority.certificate}",
             f"--service-account-private-key-file={self.authority.folder / 'service-account.key'}",
             "--use-service-account-credentials",
+            # A claim and its volume find each other at the next look, which is 15 s away by default.
+            "--pvclaimbinder-sync-period=1s",
             "--leader-elect=false",
             *controllers,
         ]

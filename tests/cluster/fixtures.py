@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import light, settings
-from cluster.handle import Cluster
+from cluster import build, full, light, settings
+from cluster.handle import Client, Cluster
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +25,19 @@ def light_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
         yield light.up(folder, attached=True)
     finally:
         light.down(folder)
+
+
+@pytest.fixture(scope="session")
+def real_cluster() -> Iterator[Client]:
+    """A cluster that runs pods: the caller's (KUBECONFIG), or ours, which stays up if it was up before the session."""
+    callers = settings.callers_kubeconfig()
+    if callers is not None:
+        yield Client(callers, build.ensure(("kubectl", "helm")))
+        return
+    folder = settings.run_folder(light=False)
+    was_up = full.running(folder) is not None
+    try:
+        yield full.up(folder)
+    finally:
+        if not was_up:
+            full.down(folder)

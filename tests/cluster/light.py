@@ -20,7 +20,7 @@ def up(folder: Path, *, attached: bool = False) -> Cluster:
     """
     plane = ControlPlane(folder.resolve(), build.ensure(build.LIGHT), attached=attached)
     plane.start()
-    return Cluster(plane)
+    return Cluster.of(plane)
 
 
 def down(folder: Path) -> None:
@@ -33,4 +33,4 @@ def down(folder: Path) -> None:
 def running(folder: Path) -> Cluster | None:
     """The cluster in this folder, if its API answers."""
     plane = ControlPlane(folder.resolve(), build.folder())
-    return Cluster(plane) if plane.kubeconfig.exists() and plane.get("/readyz") == 200 else None
+    return Cluster.of(plane) if plane.kubeconfig.exists() and plane.get("/readyz") == 200 else None

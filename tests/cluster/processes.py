@@ -99,7 +99,9 @@ class Program:
             child = _children.get(pid)
             if child is not None and child.poll() is not None:
                 del _children[pid]
-            if self.running() is None:
+                return True
+            # An ending process loses its command line before it has given back its files and ports.
+            if not is_alive(pid):
                 return True
             time.sleep(0.02)
         return False
@@ -117,7 +119,16 @@ class Program:
         # The shell and setpriv have command lines of their own until they become the program.
         pid = int(self._pid.read_text())
         child = _children.get(pid)
-        return child.poll() is not None if child is not None else not Path(f"/proc/{pid}").exists()
+        return child.poll() is not None if child is not None else not is_alive(pid)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for yet does not."""
+    try:
+        # The state follows the name, which may hold any character.
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def recorded(folder: Path) -> list[Program]:

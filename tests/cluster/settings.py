@@ -24,6 +24,21 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "mergesearch" / "cluster"
 
 
+def callers_kubeconfig() -> Path | None:
+    """The cluster that the caller brings, if any: what KUBECONFIG names, unless that is our own cluster."""
+    named = os.environ.get("KUBECONFIG")
+    if not named or Path(named).resolve().parent == run_folder(light=False).resolve():
+        return None
+    return Path(named)
+
+
+def remove_empty(*folders: Path) -> None:
+    """Removes those of these folders that exist and hold nothing."""
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def run_folder(*, light: bool) -> Path:
     """Where a cluster that is started by hand lives; `down` finds it here."""
     return cache_folder() / "run" / ("light" if light else "full")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster import processes, waiting
-from cluster.processes import Program
+from cluster.processes import Program, is_alive
 from cluster.settings import ClusterError
 
 SLEEP = ["/bin/sleep", "300"]
@@ -22,14 +22,6 @@ def started(program: Program, command: list[str], *, attached: bool = False) -> 
     pid = program.running()
     assert pid is not None
     return pid
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        # A zombie has ended: nobody has asked for its exit code yet.
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_stopped_program_has_ended_and_is_recorded_no_more(tmp_path: Path) -> None:
@@ -117,7 +109,7 @@ def test_what_happens_to_it_when_its_starter_is_killed(tmp_path: Path, *, attach
     code = f"""
 import sys, time
 from pathlib import Path
-from cluster.processes import Program
+from cluster.processes import Program, is_alive
 Program(Path({str(tmp_path)!r}), "sleep").start({SLEEP!r}, attached={attached})
 time.sleep(300)
 """
