@@ -81,31 +81,42 @@ class Client:
                 return found
             query["continue"] = token
 
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """What is no JSON, such as a log. Raises ApiError."""
+        return self._send("GET", path, None, query)[0].decode(errors="replace")
+
     def request(
         self, method: str, path: str, *, body: Document | None = None, query: Mapping[str, str] | None = None
     ) -> tuple[Document, datetime]:
         """One request. Raises ApiError."""
+        text, headers = self._send(method, path, body, query)
+        return json.loads(text), _time(headers)
+
+    def _send(
+        self, method: str, path: str, body: Document | None, query: Mapping[str, str] | None
+    ) -> tuple[bytes, Mapping[str, str]]:
         began, code = time.monotonic(), 0
         try:
             serialized = self._api.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": "application/json"},
+                header_params={"Accept": "application/json, */*", "Content-Type": "application/json"},
                 body=body,
                 auth_settings=["BearerToken"],
             )
             response: Any = self._api.call_api(*serialized, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
-            text = response.read()
+            text: bytes = response.read()
             code = response.status
+            headers: Mapping[str, str] = response.getheaders()
         except (urllib3.exceptions.HTTPError, kubernetes.client.ApiException, OSError) as error:
             message = f"{method} {path}: no answer: {error}"
             raise faults.UnavailableError(message) from error
         finally:
             self._on_request(method, _resource(path), code, time.monotonic() - began)
         if not 200 <= code < 300:
-            raise _fault(method, path, code, text, response.getheaders())
-        return json.loads(text), _time(response.getheaders())
+            raise _fault(method, path, code, text, headers)
+        return text, headers
 
 
 def _resource(path: str) -> str:

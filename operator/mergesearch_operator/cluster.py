@@ -69,6 +69,14 @@ class Cluster:
         except (faults.NotFoundError, faults.ConflictError):
             return
 
+    def log(self, namespace: str, pod: str) -> str | None:
+        """What a pod has printed; None where the pod or its node is gone. Raises ApiError."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        try:
+            return self._client.text(path, {"container": constants.CONTAINER})
+        except (faults.NotFoundError, faults.RefusedError):
+            return None
+
     def create_claim(self, manifest: Document) -> None:
         """Create a claim where there is none of its name. Raises ApiError."""
         namespace = manifest["metadata"]["namespace"]

@@ -14,8 +14,8 @@ from mergesearch_operator import constants
 from mergesearch_operator.workers import Resync
 from mergesearch_operator.workqueue import WorkQueue
 
-STALE_RESYNCS = 5
-"""Resyncs that may be missed before the operator is taken for stuck."""
+STALE_RESYNCS, SHORTEST_STALE_SECONDS = 5, 10.0
+"""Resyncs that may be missed before the operator is taken for stuck, and the seconds that must pass at least."""
 OLDEST_SECONDS = 300.0
 """How long a key may have been due before the operator is taken for stuck."""
 
@@ -73,6 +73,6 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
 def why_stuck(since_resync: float, oldest: float, resync_seconds: float) -> str | None:
     """Why the operator should be started again; None while it works. All in seconds."""
-    if since_resync > STALE_RESYNCS * max(resync_seconds, 10.0):
+    if since_resync > max(STALE_RESYNCS * resync_seconds, SHORTEST_STALE_SECONDS):
         return f"no resync for {since_resync:.0f} s"
     return f"a search has waited {oldest:.0f} s for its step" if oldest > OLDEST_SECONDS else None

@@ -56,6 +56,8 @@ class Seen:
     """Of the Job."""
     uid: str = ""
     """Of the Job."""
+    pod: str = ""
+    """Of the pod that has ended, while it is there."""
     going: bool = False
     """The Job is being deleted: it counts no more, but its name is still taken."""
 
@@ -94,7 +96,7 @@ def see(job: Document, pods: Sequence[Document], now: datetime, *, pending_secon
 def _of_pod(launch: int, pod: Document, now: datetime, patience: timedelta) -> Seen:
     phase = pod.get("status", {}).get("phase", "Pending")
     if phase in ("Succeeded", "Failed"):
-        return Seen(_ended(launch, pod), image=_image(pod))
+        return Seen(_ended(launch, pod), image=_image(pod), pod=pod["metadata"]["name"])
     lost_at = _lost_at(pod)
     if lost_at is not None and now >= lost_at:
         return _ended_by_platform(launch, pod)
@@ -114,7 +116,7 @@ def _without_pod(job: Document, launch: int) -> Seen:
     )
     if "Complete" in conditions or "SuccessCriteriaMet" in conditions:
         message = "the pod is gone, and its termination message with it"
-        return Seen(replace(child, exit=Exit(code=ExitCode.DONE, message=message)))
+        return Seen(replace(child, exit=Exit(code=ExitCode.DONE, message=message), unread=True))
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
     if failed is not None:
         message = f"{failed.get('reason', 'Failed')}: {failed.get('message', '')}; its pod is gone"
@@ -133,7 +135,8 @@ def _ended(launch: int, pod: Document) -> ObservedChild:
     )
     said = _termination(terminated.get("message", ""))
     if said is not None:
-        return replace(child, reports=said.reports, exit=said.exit)
+        unread = said.reports_digest is not None
+        return replace(child, reports=said.reports, exit=said.exit, unread=unread, reports_digest=said.reports_digest)
     status = pod["status"]
     code = int(terminated.get("exitCode", ExitCode.TRANSIENT))
     words = terminated.get("message") or status.get("message") or terminated.get("reason") or status.get("reason") or ""

@@ -9,14 +9,14 @@ the plan is dropped, and the next step reads anew. Which event has led here does
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import ValidationError
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
-from mergesearch.contract import Exit
+from mergesearch.contract import Exit, reports_in
 from mergesearch.errors import ExitCode
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child, children
@@ -84,7 +84,19 @@ class Reconciler:
 
     def _observe(self, key: Key, resource: MergeSearch, now: datetime) -> list[Seen]:
         uid = resource.metadata.uid
-        return observe.see_all(resource, self._cluster.jobs(key, uid), self._cluster.pods(key, uid), now)
+        seen = observe.see_all(resource, self._cluster.jobs(key, uid), self._cluster.pods(key, uid), now)
+        launches = {launch.number for launch in (resource.status or MergeSearchStatus()).launches}
+        return [self._read(key[0], one) if one.child.launch in launches else one for one in seen]
+
+    def _read(self, namespace: str, seen: Seen) -> Seen:
+        """With the reports that were too long for the termination message, while the pod's log is there."""
+        digest = seen.child.reports_digest
+        if digest is None or not seen.pod:
+            return seen
+        reports = reports_in(self._cluster.log(namespace, seen.pod) or "", digest)
+        if reports is None:
+            return seen
+        return replace(seen, child=replace(seen.child, reports=reports, unread=False))
 
     def _write(self, document: Document, status: MergeSearchStatus) -> Document:
         """Raises ConflictError where somebody else was first; then nothing must be acted on."""
