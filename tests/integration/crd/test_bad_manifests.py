@@ -1,9 +1,17 @@
 """What `mergesearch validate` refuses, the API server refuses as well; where it cannot, that is known."""
 
+import copy
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
 
 from integration.crd.server import Searches
+from mergesearch.api import manifest
+from mergesearch.api.problem import Problem
+from unit.api import good
 from unit.api.bad_manifests import BAD_MANIFESTS, BadManifest
+from unit.api.test_manifest_properties import mutated
 
 ACCEPTED = {
     # Readers of YAML differ.
@@ -53,3 +61,26 @@ def test_a_refusal_never_shows_how_a_rule_went_wrong(case: BadManifest, searches
 
 def test_every_known_gap_is_a_manifest_of_the_table() -> None:
     assert set(ACCEPTED) <= {case.id for case in BAD_MANIFESTS}
+
+
+def is_known(problem: Problem) -> bool:
+    """Whether the API server cannot see this."""
+    return ".template." in problem.path or problem.message == "this is empty" or "is the same folder" in problem.message
+
+
+@settings(max_examples=200)
+@given(mutated())
+def test_whatever_is_done_to_a_manifest_the_api_server_decides_as_validate_does(
+    searches: Searches, content: Any
+) -> None:
+    content = copy.deepcopy(content)
+    if isinstance(content, dict) and isinstance(content.get("metadata"), dict):
+        content["metadata"].pop("namespace", None)
+    examined = manifest.examine(good.text_of(content))
+
+    answer = searches.create(good.text_of(content))
+
+    if answer.accepted:
+        assert [str(problem) for problem in examined.problems if not is_known(problem)] == []
+    else:
+        assert examined.problems, answer.message
