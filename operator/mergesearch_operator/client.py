@@ -21,6 +21,8 @@ Document = dict[str, Any]
 """A Kubernetes object as JSON."""
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
 RETRY_LATER = (408, 429)
+ETCD_TOO_LARGE = "etcdserver: request is too large"
+"""What the API server answers, with a code of 500, to an object that its store does not take."""
 # The client has no types.
 _load_in_cluster: Callable[..., None] = kubernetes.config.load_incluster_config
 _load_kubeconfig: Callable[..., None] = kubernetes.config.load_kube_config
@@ -140,6 +142,8 @@ def _fault(method: str, path: str, code: int, text: bytes, headers: Mapping[str,
     if code == 409:
         kind = faults.ExistsError if reason == "AlreadyExists" else faults.ConflictError
         return kind(message, code=code)
+    if ETCD_TOO_LARGE in said:
+        return faults.RefusedError(message, code=faults.TOO_LARGE)
     if code >= 500 or code in RETRY_LATER:
         return faults.UnavailableError(message, code=code, retry_after=_seconds(headers.get("Retry-After")))
     return faults.RefusedError(message, code=code)

@@ -86,9 +86,12 @@ class Cluster:
             return
 
     def post_event(self, event: Document) -> None:
-        """Raises ApiError."""
+        """Tell something; what was told already is not told again. Raises ApiError."""
         namespace = event["metadata"]["namespace"]
-        self._client.request("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+        try:
+            self._client.request("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+        except faults.ExistsError:
+            return
 
 
 def _search(key: Key) -> str:

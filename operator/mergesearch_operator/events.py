@@ -39,12 +39,14 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
         new = old is None or old.status != condition.status or old.reason != condition.reason
         if condition.type in TOLD and condition.status == "True" and new:
             yield Note("Warning" if condition.type in WARNINGS else "Normal", condition.reason, condition.message)
-    yield from _of_records(before, after)
+    for old_record, new_record in changed_records(before, after):
+        yield from _of_record(old_record, new_record)
     if after.best is not None and (before.best is None or before.best.id != after.best.id):
         yield Note("Normal", "NewBest", f"{after.best.id} has {after.best.fitness:.4f} on the search samples")
 
 
-def _of_records(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]:
+def changed_records(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[tuple[Record, Record]]:
+    """Every record that a step has changed, as it was and as it is."""
     for old_list, new_list in (
         (before.baselines, after.baselines),
         (before.candidates, after.candidates),
@@ -54,7 +56,7 @@ def _of_records(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator
         for record in new_list:
             previous = old.get(record.id)
             if previous is not None and previous != record:
-                yield from _of_record(previous, record)
+                yield previous, record
 
 
 def _of_record(before: Record, after: Record) -> Iterator[Note]:
@@ -65,30 +67,42 @@ def _of_record(before: Record, after: Record) -> Iterator[Note]:
         yield Note("Warning", reason, f"{after.id} is tried again ({after.attempt}): {after.message}")
 
 
+def unreadable(document: dict[str, Any], why: str, now: datetime) -> dict[str, Any]:
+    """The Event of a search that this release leaves alone; the same for each state of the search."""
+    meta = document["metadata"]
+    name = f"{meta['name']}.{digest(meta['uid'], meta.get('resourceVersion', ''), why)[:16]}"
+    return _event(meta, name, Note("Warning", Reason.NEWER_STATUS.value, why), now)
+
+
 def event(resource: MergeSearch, note: Note, now: datetime) -> dict[str, Any]:
     """The Event of a note. Its name follows from what it says and when, so a repeated post changes nothing."""
     meta = resource.metadata
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    name = f"{meta.name}.{digest(meta.uid, note.reason, note.message, _stamp(now))[:16]}"
+    return _event({"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}, name, note, now)
+
+
+def _event(meta: dict[str, Any], name: str, note: Note, now: datetime) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {
-            "name": f"{meta.name}.{digest(meta.uid, note.reason, note.message, stamp)[:16]}",
-            "namespace": meta.namespace,
-        },
+        "metadata": {"name": name, "namespace": meta["namespace"]},
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "name": meta.name,
-            "namespace": meta.namespace,
-            "uid": meta.uid,
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "uid": meta["uid"],
         },
         "type": note.kind,
         "reason": note.reason,
         "message": note.message[:LONGEST_NOTE],
         "source": {"component": constants.MANAGER},
         "reportingComponent": constants.MANAGER,
-        "firstTimestamp": stamp,
-        "lastTimestamp": stamp,
+        "firstTimestamp": _stamp(now),
+        "lastTimestamp": _stamp(now),
         "count": 1,
     }
+
+
+def _stamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

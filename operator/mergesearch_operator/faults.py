@@ -8,6 +8,9 @@ ApiError
 └── UnavailableError   429, 5xx, no answer: later; a write may have happened all the same
 """
 
+TOO_LARGE = 413
+"""Code of a RefusedError for an object that the server cannot keep, whoever of it has said so."""
+
 
 class ApiError(Exception):
     """The API server did not do what was asked."""

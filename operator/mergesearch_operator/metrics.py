@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client import Counter as CounterMetric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import Launch, MergeSearchStatus, Phase, Record, RecordState
 from mergesearch.lifecycle import records
+from mergesearch.reasons import Reason
+from mergesearch_operator import events
 from mergesearch_operator.cluster import Key
 from mergesearch_operator.observe import Seen
 from mergesearch_operator.reconcile import Done
@@ -60,6 +62,13 @@ class Metrics:
             buckets=STAGE_BUCKETS,
             registry=self.registry,
         )
+        self._retries = CounterMetric(
+            "mergesearch_retries",
+            "Tries beyond the first, of candidates, baselines and confirmations, by what made them necessary.",
+            ["reason"],
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
 
     def on_request(self, verb: str, resource: str, code: int, seconds: float) -> None:  # noqa: ARG002
         """A request to the API server was answered or lost."""
@@ -73,9 +82,11 @@ class Metrics:
         if done is None:
             return
         if done.resource is None:
-            self._searches.remove(key)
+            self._searches.remove(key, unreadable=done.unreadable)
             return
         self._searches.put(key, done.resource)
+        for reason in retried(done):
+            self._retries.labels(reason.value).inc()
         for launch, seconds_run in ended(done):
             self._stages.labels(launch.stage.value).observe(seconds_run)
 
@@ -96,33 +107,50 @@ def ended(done: Done) -> Iterator[tuple[Launch, float]]:
             yield launch, max(0.0, (child.ended_at - child.started_at).total_seconds())
 
 
+def retried(done: Done) -> Iterator[Reason]:
+    """Why records were sent back in this step; a suspension is no reason."""
+    if done.before is None or done.resource is None or done.resource.status is None:
+        return
+    for before, after in events.changed_records(done.before, done.resource.status):
+        if after.attempt > before.attempt and after.reason is not None:
+            yield after.reason
+
+
 class Searches(Collector):
     """Series of the searches, from the last status of each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[Key, MergeSearch] = {}
+        self._unreadable: set[Key] = set()
 
     def put(self, key: Key, resource: MergeSearch) -> None:
         """The search as it is now."""
         with self._lock:
             self._known[key] = resource
+            self._unreadable.discard(key)
 
-    def remove(self, key: Key) -> None:
-        """The search is gone."""
+    def remove(self, key: Key, *, unreadable: bool) -> None:
+        """The search is gone, or written by a release that this one does not understand."""
         with self._lock:
             self._known.pop(key, None)
+            self._unreadable.discard(key)
+            self._unreadable |= {key} if unreadable else set()
 
     def keep(self, there: set[Key]) -> None:
         """All others are gone."""
         with self._lock:
             self._known = {key: resource for key, resource in self._known.items() if key in there}
+            self._unreadable &= there
 
     def collect(self) -> Iterable[Metric]:
         """Everything, anew."""
         with self._lock:
-            known = sorted(self._known.items())
+            known, unreadable = sorted(self._known.items()), len(self._unreadable)
         yield _phases(known)
+        yield GaugeMetricFamily(
+            "mergesearch_unreadable_searches", "Searches that this release cannot read and leaves alone.", unreadable
+        )
         for make in PER_SEARCH:
             yield make(known)
 
@@ -167,20 +195,6 @@ def _candidates(known: Known) -> Metric:
     return family
 
 
-def _retries(known: Known) -> Metric:
-    family = GaugeMetricFamily(
-        "mergesearch_retried_records",
-        "Records of a search that were tried more than once, by the last reason.",
-        labels=[*OF_A_SEARCH, "reason"],
-    )
-    for key, resource in known:
-        everything = records.everything(_status(resource))
-        found = Counter(record.reason for record in everything if record.attempt > 1 and record.reason is not None)
-        for reason, number in sorted(found.items()):
-            family.add_metric([*key, reason.value], number)
-    return family
-
-
 def _single(
     name: str, text: str, value: Callable[[MergeSearchStatus], float | None], *, counter: bool = False
 ) -> Callable[[Known], Metric]:
@@ -218,7 +232,6 @@ def _generation(status: MergeSearchStatus) -> float | None:
 
 PER_SEARCH: tuple[Callable[[Known], Metric], ...] = (
     _candidates,
-    _retries,
     _single(
         "mergesearch_evaluations",
         "Evaluations of a search that gave a score, baselines and confirmations included.",

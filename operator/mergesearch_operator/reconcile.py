@@ -18,9 +18,10 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
 from mergesearch.contract import Exit, reports_in
 from mergesearch.errors import ExitCode
+from mergesearch.lifecycle import summary
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child, children
-from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild
+from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
 from mergesearch_operator import constants, events, faults, observe
 from mergesearch_operator.client import Document
@@ -46,6 +47,8 @@ class Done:
     seen: tuple[Seen, ...] = ()
     look_again: float | None = None
     """Seconds after which something changes by itself."""
+    unreadable: bool = False
+    """There is a search, which this release cannot read and leaves alone."""
 
 
 class Reconciler:
@@ -64,8 +67,10 @@ class Reconciler:
         if document["metadata"].get("deletionTimestamp"):
             return Done()
         resource = _parse(document)
-        if resource is None:
-            return Done()
+        if isinstance(resource, str):
+            logger.error("%s: %s", meta_name(document), resource)
+            self._post(events.unreadable(document, resource, now))
+            return Done(unreadable=True)
         taken: list[ObservedChild] = []
         for _ in range(MAX_CONFLICTS):
             seen = self._observe(key, resource, now)
@@ -73,7 +78,7 @@ class Reconciler:
             observed = Observed(children=tuple(_overlaid((one.child for one in seen if not one.going), taken)))
             after = advance(resource, before, observed, now)
             if after is not before:
-                document = self._write(document, after)
+                document = self._write(resource, document, after, now)
                 resource = resource.model_copy(update={"status": after})
             taken = self._act(resource, after, seen)
             if after is not before:
@@ -98,15 +103,31 @@ class Reconciler:
             return seen
         return replace(seen, child=replace(seen.child, reports=reports, unread=False))
 
-    def _write(self, document: Document, status: MergeSearchStatus) -> Document:
-        """Raises ConflictError where somebody else was first; then nothing must be acted on."""
+    def _write(self, resource: MergeSearch, document: Document, status: MergeSearchStatus, now: datetime) -> Document:
+        """Raises ConflictError where somebody else was first, RefusedError where the status cannot be kept; then
+        nothing must be acted on.
+        """
         wanted = stored(status)
-        written = self._cluster.write_status({**document, "status": wanted})
+        try:
+            written = self._cluster.write_status({**document, "status": wanted})
+        except faults.RefusedError as error:
+            self._stall(resource, document, error, now)
+            raise
         if written.get("status") != wanted:
             logger.error(
                 "%s: the API server has not kept the whole status: is its CRD of this release?", meta_name(document)
             )
         return written
+
+    def _stall(self, resource: MergeSearch, document: Document, error: faults.RefusedError, now: datetime) -> None:
+        """Tell in the status that stands why the next one cannot be written, once. Raises ApiError."""
+        before = resource.status or MergeSearchStatus()
+        reason = Reason.STATUS_TOO_LARGE if error.code == faults.TOO_LARGE else Reason.REQUEST_REFUSED
+        step = Step(resource=resource, status=before, observed=Observed(), now=now)
+        step = summary.update(step.stall(reason, f"the API server does not take the status: {error}"))
+        if before.stalled is None:
+            self._cluster.write_status({**document, "status": stored(step.status)})
+            self._tell(resource, before, step.status, now)
 
     def _act(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> list[ObservedChild]:
         """Create what is missing and delete what is not wanted; returns launches whose name somebody else has."""
@@ -154,10 +175,13 @@ class Reconciler:
 
     def _tell(self, resource: MergeSearch, before: MergeSearchStatus, after: MergeSearchStatus, now: datetime) -> None:
         for note in events.notes(before, after):
-            try:
-                self._cluster.post_event(events.event(resource, note, now))
-            except faults.ApiError as error:
-                logger.warning("an Event was lost: %s", error)
+            self._post(events.event(resource, note, now))
+
+    def _post(self, event: Document) -> None:
+        try:
+            self._cluster.post_event(event)
+        except faults.ApiError as error:
+            logger.warning("an Event was lost: %s", error)
 
 
 def stored(status: MergeSearchStatus) -> Document:
@@ -172,18 +196,17 @@ def meta_name(document: Document) -> str:
     return f"{document['metadata']['namespace']}/{document['metadata']['name']}"
 
 
-def _parse(document: Document) -> MergeSearch | None:
-    """The resource; None where this release cannot read it, which is told in the log and changes nothing."""
+def _parse(document: Document) -> MergeSearch | str:
+    """The resource; where this release cannot read it, why. It is then left alone."""
     version = document.get("status", {}).get("version", STATUS_VERSION)
     if isinstance(version, int) and version > STATUS_VERSION:
-        message = "%s was written by a newer release (status version %d, known is %d); it is left alone"
-        logger.error(message, meta_name(document), version, STATUS_VERSION)
-        return None
+        return (
+            f"its status has version {version}, of a newer release; this one knows {STATUS_VERSION} and leaves it alone"
+        )
     try:
         return MergeSearch.model_validate(document)
     except ValidationError as error:
-        logger.error("%s cannot be read by this release, it is left alone: %s", meta_name(document), error)
-        return None
+        return f"this release cannot read it and leaves it alone: {error}"
 
 
 def _overlaid(children_seen: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> list[ObservedChild]:

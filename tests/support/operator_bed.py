@@ -101,6 +101,11 @@ class Bed:
                 continue
             return
 
+    def retry(self, name: str = "soup") -> None:
+        """Send a stalled search on, and wait until it is on its way."""
+        self.edit(lambda document: document["spec"].update(retry="mended"), name)
+        self.until(lambda now: now.retry == "mended", name)
+
     def put_status(self, change: Callable[[Document], None], name: str = "soup") -> Document:
         """Write a status past the operator; returns the document as it is stored."""
         while True:
@@ -187,7 +192,8 @@ class Bed:
 
 def condition(status: MergeSearchStatus, kind: str) -> tuple[str, str]:
     """Status and reason of a condition."""
-    return next((one.status, one.reason.value) for one in status.conditions if one.type == kind)
+    found = ((one.status, one.reason.value) for one in status.conditions if one.type == kind)
+    return next(found, ("Unknown", ""))
 
 
 def manifest(name: str = "soup", **parts: Any) -> Document:

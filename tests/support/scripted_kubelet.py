@@ -2,6 +2,7 @@
 server, the controllers, the operator.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,10 @@ class ScriptedKubelet:
     run_seconds: float = 0.0
     """How long a pod runs."""
     fault: Fault = lambda _pod, _request: None
+    start: Fault = lambda _pod, _request: None
+    """Says in which status a pod stays that does not start, or None where it starts."""
+    held: Callable[[Request], bool] = lambda _request: False
+    """Whether a pod with this request runs on and on."""
     worlds: dict[str, World] = field(default_factory=dict)
     """By the UID of the search."""
     ended: list[tuple[str, float]] = field(default_factory=list)
@@ -55,6 +60,23 @@ class ScriptedKubelet:
         """What lies on the volumes of a search."""
         return self.worlds.setdefault(uid, World())
 
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self.held = lambda _request: False
+
+    def running_pods(self, kind: str = "") -> list[Document]:
+        """Pods that run now, with a request of this kind."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        alive = [pod for pod in self.client.items(path) if not pod["metadata"].get("deletionTimestamp")]
+        running = [pod for pod in alive if pod["status"].get("phase") == "Running"]
+        return [pod for pod in running if not kind or request_of(pod).kind == kind]
+
+    def end(self, pod: Document, status: Document | None = None) -> None:
+        """End a pod now, well or with this status."""
+        wanted = self._done(pod, request_of(pod)) if status is None else status
+        while not self._write(self.client.get(self._path(pod)), wanted):
+            pass
+
     def _run(self) -> None:
         while not self._stopped.wait(0.05):
             try:
@@ -70,11 +92,12 @@ class ScriptedKubelet:
         uid, phase = pod["metadata"]["uid"], pod["status"].get("phase", "Pending")
         if phase in ("Succeeded", "Failed") or pod["metadata"].get("deletionTimestamp"):
             return
+        request = request_of(pod)
         if uid not in self._started:
-            self._started[uid] = time.monotonic()
-            self._write(pod, self.running())
-        elif time.monotonic() - self._started[uid] >= self.run_seconds:
-            request = REQUEST.validate_json(variable(pod, REQUEST_VARIABLE))
+            refused = self.start(pod, request)
+            self._started[uid] = math.inf if refused is not None else time.monotonic()
+            self._write(pod, refused or self.running())
+        elif time.monotonic() - self._started[uid] >= self.run_seconds and not self.held(request):
             self._write(pod, self.fault(pod, request) or self._done(pod, request))
             self.ended.append((pod["metadata"]["name"], time.time()))
 
@@ -90,13 +113,19 @@ class ScriptedKubelet:
         """The status of a pod whose container runs."""
         return _status("Running", {"running": {"startedAt": _now()}})
 
-    def _write(self, pod: Document, status: Document) -> None:
+    def _path(self, pod: Document) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
+
+    def _write(self, pod: Document, status: Document) -> bool:
+        """Whether it is written, or there is nothing any more to write."""
         body = {**pod, "status": {**pod["status"], **status}}
-        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status"
         try:
-            self.client.request("PUT", path, body=body)
-        except (faults.NotFoundError, faults.ConflictError):
-            return
+            self.client.request("PUT", f"{self._path(pod)}/status", body=body)
+        except faults.NotFoundError:
+            return True
+        except faults.ConflictError:
+            return False
+        return True
 
 
 def ended(code: int, message: str, *, reason: str = "", conditions: tuple[Document, ...] = ()) -> Document:
@@ -105,6 +134,24 @@ def ended(code: int, message: str, *, reason: str = "", conditions: tuple[Docume
     terminated["reason"] = reason or ("Completed" if code == 0 else "Error")
     status = _status("Succeeded" if code == 0 else "Failed", {"terminated": terminated})
     return status | ({"conditions": list(conditions)} if conditions else {})
+
+
+def disrupted(reason: str) -> Document:
+    """The status of a pod that the platform has ended."""
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "as the test wants"}
+    return ended(143, "", conditions=({**condition, "lastTransitionTime": _now()},))
+
+
+def stuck(reason: str, message: str) -> Document:
+    """The status of a pod that has a node but no container yet, for this reason."""
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": _now()}
+    status = _status("Pending", {"waiting": {"reason": reason, "message": message}})
+    return status | {"conditions": [scheduled]}
+
+
+def request_of(pod: Document) -> Request:
+    """What a pod was made for."""
+    return REQUEST.validate_json(variable(pod, REQUEST_VARIABLE))
 
 
 def variable(pod: Document, name: str) -> str:

@@ -1,0 +1,170 @@
+"""The API server refuses, is overloaded, loses answers: the search has the history that it has without all that."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from mergesearch_operator import constants
+from support.api_proxy import Call, Fault
+from support.history import history
+from support.operator_bed import Bed, condition, undisturbed
+
+OURS = ("mergesearches", "mergesearches/status", "jobs", "pods")
+
+
+@dataclass
+class Every:
+    """A fault at every third request of some kind."""
+
+    wanted: Callable[[Call], bool]
+    fault: Fault
+    turn: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def plan(self, call: Call) -> Fault | None:
+        if not self.wanted(call):
+            return None
+        return self.fault if next(self.turn) % 3 == 0 else None
+
+
+def _status(call: Call) -> bool:
+    return (call.verb, call.resource) == ("PUT", "mergesearches/status")
+
+
+def _read(call: Call) -> bool:
+    return call.verb == "GET" and call.resource in OURS
+
+
+def _write(call: Call) -> bool:
+    return call.write > 0
+
+
+def _create(call: Call) -> bool:
+    return (call.verb, call.resource) == ("POST", "jobs")
+
+
+CASES = {
+    "conflict-on-status": (_status, Fault(answer=409, reason="Conflict")),
+    "too-many-requests": (_read, Fault(answer=429, reason="TooManyRequests", headers={"Retry-After": "1"})),
+    "server-error-on-writes": (_write, Fault(answer=500, reason="InternalError")),
+    "unavailable-on-reads": (_read, Fault(answer=503, reason="ServiceUnavailable")),
+    "answer-to-a-create-lost": (_create, Fault(lose=True)),
+    "answer-to-a-write-lost": (_write, Fault(lose=True)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_third_of_the_requests_goes_wrong_and_the_history_is_the_same(bed: Bed, case: str) -> None:
+    wanted, fault = CASES[case]
+    kubelet = bed.kubelet()
+    proxy = bed.proxy(Every(wanted, fault).plan)
+    operator = bed.behind(proxy, resync_seconds="2").start()
+    uid = bed.create()
+    resource = bed.until_complete(seconds=120)
+    bed.wait(lambda: not bed.jobs())
+    expected, calm = undisturbed()
+    assert history(resource) == expected
+    assert sorted(kubelet.world(uid).written) == sorted(calm.written)
+    assert proxy.served > 5
+    assert "Traceback" not in operator.log()
+
+
+def test_after_a_conflict_nothing_is_acted_on_before_the_status_stands(bed: Bed) -> None:
+    first = itertools.count()
+    proxy = bed.proxy(lambda call: Fault(answer=409, reason="Conflict") if _status(call) and next(first) < 3 else None)
+    bed.behind(proxy).start()
+    bed.create()
+    bed.wait(bed.jobs)
+    acts = [call for call in proxy.calls if _status(call) or _create(call)]
+    assert [_status(call) for call in acts[:5]] == [True, True, True, True, False]
+
+
+def test_the_pause_that_the_server_asks_for_is_kept(bed: Bed) -> None:
+    refused: list[Call] = []
+
+    def plan(call: Call) -> Fault | None:
+        if call.resource == "mergesearches" and call.path.endswith("/soup") and not refused:
+            refused.append(call)
+            return Fault(answer=429, reason="TooManyRequests", headers={"Retry-After": "2"})
+        return None
+
+    proxy = bed.proxy(plan)
+    operator = bed.behind(proxy).start()
+    bed.create()
+    bed.wait(lambda: refused)
+    # Nothing is timed: whatever comes meanwhile, the next look at this search is the one that creates its Jobs.
+    bed.wait(bed.jobs)
+    assert 'mergesearch_reconcile_errors_total{reason="Unavailable"} 1.0' in operator.metrics()
+
+
+def test_a_job_that_the_server_will_never_take_stalls_the_search_with_its_words(bed: Bed) -> None:
+    bed.operator().start()
+    bed.create(merger={"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}})
+    status = bed.until(lambda now: now.stalled)
+    assert condition(status, "Stalled") == ("True", "RequestRefused")
+    assert status.stalled is not None
+    assert "must be less than or equal to cpu limit" in status.stalled.message
+    assert bed.events("RequestRefused")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"), [(413, "StatusTooLarge"), (422, "RequestRefused")], ids=["too-large", "invalid"]
+)
+def test_a_status_that_the_server_does_not_take_stalls_the_search_until_a_person_acts(
+    bed: Bed, answer: int, reason: str
+) -> None:
+    bed.kubelet()
+    turn = itertools.count()
+    proxy = bed.proxy(lambda call: Fault(answer=answer) if _status(call) and next(turn) == 4 else None)
+    bed.behind(proxy, resync_seconds="1").start()
+    bed.create()
+    status = bed.until(lambda now: now.stalled)
+    assert condition(status, "Stalled") == ("True", reason)
+    bed.wait(lambda: bed.events(reason))
+    bed.retry()
+    expected, _ = undisturbed()
+    assert history(bed.until_complete()) == expected
+
+
+def test_a_foreign_job_with_the_name_of_ours_stalls_the_search_and_is_left_alone(bed: Bed) -> None:
+    uid = bed.create()
+    name = f"soup-{uid[:5]}-00001-p"
+    container = {"name": "c", "image": "busybox"}
+    theirs = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": bed.namespace},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
+    }
+    bed.cluster.apply(theirs)
+    bed.kubelet()
+    bed.operator(resync_seconds="1").start()
+    status = bed.until(lambda now: now.stalled)
+    assert condition(status, "Stalled") == ("True", "NameConflict")
+    assert status.stalled is not None
+    assert f"{bed.namespace}/{name} belongs to somebody else" in status.stalled.message
+    left = bed.client.get(f"/apis/batch/v1/namespaces/{bed.namespace}/jobs/{name}")
+    assert constants.SEARCH_UID not in left["metadata"].get("labels", {})
+
+    bed.delete_job(name)
+    bed.retry()
+    expected, _ = undisturbed()
+    assert history(bed.until_complete()) == expected
+
+
+def test_a_status_of_a_newer_release_is_told_and_not_written(bed: Bed) -> None:
+    operator = bed.operator(resync_seconds="1")
+    bed.create()
+
+    def newer(status: dict[str, object]) -> None:
+        status.update(version=99, phase="Preflight")
+
+    before = bed.put_status(newer)
+    operator.start()
+    bed.wait(lambda: bed.events("NewerStatus"))
+    bed.wait(lambda: "mergesearch_unreadable_searches 1.0" in operator.metrics())
+    assert bed.document()["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert not bed.jobs()
+    assert len(bed.events("NewerStatus")) == 1

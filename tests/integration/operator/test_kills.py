@@ -1,0 +1,68 @@
+"""The operator is killed at every numbered point of a search: nothing is lost, and nothing happens twice."""
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+from support.api_proxy import Call, Fault
+from support.history import history
+from support.operator_bed import Bed, undisturbed
+from support.operator_process import OperatorProcess
+
+MOST_LIVES = 400
+
+
+@dataclass
+class Killer:
+    """Ends each operator at one of its first writes."""
+
+    at: tuple[int, str]
+    """Number of the write since the start, and whether `before` or `after` the API server has it."""
+    operator: OperatorProcess | None = None
+    lived: int = 0
+    """Writes of the present operator."""
+    killed: list[Call] = field(default_factory=list)
+
+    def plan(self, call: Call) -> Fault | None:
+        self.lived += call.write > 0
+        number, when = self.at
+        if not call.write or self.lived != number:
+            return None
+        self.killed.append(call)
+        assert self.operator is not None
+        kill = self.operator.signal_kill
+        return Fault(before=kill) if when == "before" else Fault(after=kill)
+
+
+# Killed before its second write is killed after the answer to the first one, with all that it has read in between.
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [(1, "after"), (2, "before")], ids=["before-the-answer", "after-the-answer"])
+def test_an_operator_that_dies_at_each_of_its_writes_loses_and_repeats_nothing(bed: Bed, at: tuple[int, str]) -> None:
+    kubelet = bed.kubelet()
+    killer = Killer(at)
+    proxy = bed.proxy(killer.plan)
+    killer.operator = operator = bed.behind(proxy, resync_seconds="5")
+    uid = bed.create()
+
+    def over() -> bool:
+        return bed.status().completion_time is not None and not bed.jobs()
+
+    for _ in range(MOST_LIVES):
+        killer.lived = 0
+        operator.start()
+        bed.wait(lambda: not operator.alive or over())
+        operator.kill()
+        if over():
+            break
+    expected, calm = undisturbed()
+    assert history(bed.until_complete()) == expected
+    assert sorted(kubelet.world(uid).written) == sorted(calm.written)
+    made = Counter(call.resource for call in proxy.calls if call.verb == "POST")
+    assert {"PUT mergesearches/status", "POST jobs", "DELETE jobs"} <= {
+        f"{call.verb} {call.resource}" for call in killer.killed
+    }
+    assert made["jobs"] <= 2 * bed.status().next_launch, "each Job is asked for once, and once more to adopt it"
+    attempts = [record.attempt for record in itertools.chain(bed.status().candidates, bed.status().baselines)]
+    assert set(attempts) == {1}, "a kill of the operator is no failure of a candidate"

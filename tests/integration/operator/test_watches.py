@@ -1,0 +1,63 @@
+"""Watches break, expire, fall silent: they only make things faster."""
+
+import itertools
+import time
+
+import pytest
+
+from support.api_proxy import Call, Fault
+from support.history import history
+from support.operator_bed import Bed, undisturbed
+
+
+def test_a_search_completes_where_watches_tell_nothing(bed: Bed) -> None:
+    bed.kubelet()
+    proxy = bed.proxy()
+    proxy.deaf = True
+    bed.behind(proxy, resync_seconds="0.3").start()
+    bed.create()
+    expected, _ = undisturbed()
+    assert history(bed.until_complete()) == expected
+
+
+@pytest.mark.slow
+def test_a_search_completes_while_watches_are_cut_and_expire(bed: Bed) -> None:
+    bed.kubelet()
+    turn = itertools.count()
+
+    def plan(call: Call) -> Fault | None:
+        if not call.watch:
+            return None
+        return (None, Fault(expired=True), Fault(answer=410, reason="Expired"))[next(turn) % 3]
+
+    proxy = bed.proxy(plan)
+    bed.behind(proxy, resync_seconds="2").start()
+    bed.create()
+    cuts = 0
+    while bed.status().completion_time is None:
+        cuts += proxy.cut_watches()
+        time.sleep(0.2)
+    expected, _ = undisturbed()
+    assert history(bed.until_complete()) == expected
+    assert cuts >= 3
+
+
+def test_a_search_that_was_deleted_unseen_is_forgotten_at_the_next_resync(bed: Bed) -> None:
+    proxy = bed.proxy()
+    operator = bed.behind(proxy, resync_seconds="0.5").start()
+    bed.create()
+    bed.wait(lambda: f'namespace="{bed.namespace}"' in operator.metrics())
+    proxy.deaf = True
+    bed.delete()
+    bed.wait(lambda: f'namespace="{bed.namespace}"' not in operator.metrics())
+
+
+@pytest.mark.slow
+def test_the_probe_fails_once_no_resync_gets_through(bed: Bed) -> None:
+    down = False
+    proxy = bed.proxy(lambda call: Fault(answer=503) if down and not call.watch else None)
+    operator = bed.behind(proxy, resync_seconds="0.1").start()
+    bed.wait(lambda: proxy.count("GET", "mergesearches") > 2)
+    bed.wait(lambda: operator.health()[0] == 200)
+    down = True
+    bed.wait(lambda: operator.health()[0] >= 500, what=operator.health)
