@@ -148,6 +148,17 @@ class Record(ApiModel):
         return self.state in (RecordState.SCORED, RecordState.FAILED)
 
 
+class Ended(ApiModel):
+    """How a process ended."""
+
+    code: int
+    """Its exit code."""
+    reason: Reason | None = None
+    """What it said itself."""
+    message: Message = ""
+    """The reason in words."""
+
+
 class Launch(ApiModel):
     """One child process or Job, recorded before it exists and dropped when its outcome is folded into its
     candidates.
@@ -167,6 +178,12 @@ class Launch(ApiModel):
     """When it was recorded."""
     started_at: datetime | None = None
     """When its process was first seen to have started; unset again when the process is gone without an end."""
+    reads: Stage | None = None
+    """Of a read: the stage of the launch whose reports it fetches from the workspace."""
+    answers: Sha256 | None = None
+    """Of a read: the digest that its process left in the place of its reports."""
+    ended: Ended | None = None
+    """Of a read: how that process ended; unset where nobody knows, or the platform ended it."""
     booked_until: datetime | None = None
     """Until when its run time is booked: a process of it has vanished, or nobody watched since."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from mergesearch.api.status import Launch, RecordState, Stage
-from mergesearch.lifecycle import accounting, records
+from mergesearch.lifecycle import accounting, records, requests
 from mergesearch.lifecycle.step import Step
 
 RUNNING = (RecordState.MERGING, RecordState.EVALUATING)
@@ -17,7 +17,7 @@ def drop(step: Step, launch: Launch) -> Step:
 def abandon(step: Step, stages: Collection[Stage] = tuple(Stage)) -> Step:
     """End every launch of these stages, whatever it has got to: what it has cost is booked, its records wait again."""
     for launch in step.status.launches:
-        if launch.stage not in stages:
+        if requests.asked(launch).stage not in stages and launch.stage not in stages:
             continue
         step = drop(accounting.abandon(step, launch), launch)
         for record in records.launched(step.status, launch):

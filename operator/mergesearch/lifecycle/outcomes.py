@@ -9,9 +9,9 @@ import math
 
 from mergesearch.api.base import number_of
 from mergesearch.api.status import Launch, Record, RecordState, Stage
-from mergesearch.contract import EvaluationReport, EvaluationRequest, Exit, Failure, MergeReport, MergeRequest
+from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import accounting, launches, records, requests, retries, stages
+from mergesearch.lifecycle import accounting, launches, reading, records, requests, retries, stages
 from mergesearch.lifecycle.step import MAX_DECISION, ChildState, ObservedChild, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import objective
@@ -30,9 +30,11 @@ def fold(step: Step) -> Step:
         if child is None or launch not in step.status.launches:
             continue
         ended = child.state is ChildState.ENDED
-        if launch.stage in (Stage.MERGE, Stage.EVALUATE):
-            step, refused = _fold_reports(step, launch, child)
+        if requests.asked(launch).stage in (Stage.MERGE, Stage.EVALUATE):
+            step, refused = _fold_reports(step, requests.asked(launch), child)
             step = _fold_end(step, launch, child, refused) if ended else step
+        elif ended and reading.possible(launch, child):
+            step = reading.begin(step, launch, child)
         elif ended:
             step = stages.fold(step, launch, child)
     return step
@@ -57,21 +59,43 @@ def _fold_reports(step: Step, launch: Launch, child: ObservedChild) -> tuple[Ste
 def _hashes(step: Step, launch: Launch, wanted: set[str]) -> dict[str, tuple[str, str]]:
     """Kind and request hash that the reports of these candidates have to carry."""
     request = requests.request_of(step.resource, step.status, launch)
-    if isinstance(request, MergeRequest):
-        return {c.id: (request.kind, request.hash_of(c)) for c in request.candidates if c.id in wanted}
-    assert isinstance(request, EvaluationRequest)
-    return {c.id: (request.kind, request.hash_of(c)) for c in request.candidates if c.id in wanted}
+    assert isinstance(request, requests.OfRecords)
+    some = tuple(candidate for candidate in request.candidates if candidate.id in wanted)
+    if not some:
+        return {}
+    asked = request.model_copy(update={"candidates": some})
+    return {identity: (request.kind, found) for identity, found in requests.hashes_of(asked).items()}
 
 
 def _fold_end(step: Step, launch: Launch, child: ObservedChild, refused: set[str]) -> Step:
     """What the child left undone, what it removed and what it has cost; the launch is over."""
-    end = child.exit or Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message="the process vanished")
     left = [record for record in records.launched(step.status, launch) if record.state in launches.RUNNING]
+    if left and reading.possible(launch, child):
+        return reading.begin(step, launch, child, tuple(record.id for record in left))
+    if launch.stage is Stage.READ:
+        return _read(step, launch, child, left)
+    end = child.exit or Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message="the process vanished")
     for record in left:
         facts = {"refused": record.id in refused, "disrupted": child.disrupted, "shared": len(left) > 1}
         step = _without_report(step, launch, record, end, **facts)
     if end.code == ExitCode.DONE:
         step = stages.pruned(step, launch)
+    return launches.drop(accounting.spend(step, launch, child), launch)
+
+
+def _read(step: Step, launch: Launch, child: ObservedChild, left: list[Record]) -> Step:
+    """What becomes of records whose reports were looked for and not found: as their process has ended. Where nobody
+    knows that, or nobody could look, they are tried again, and nothing is charged.
+    """
+    looked = child.exit is not None and child.exit.code == ExitCode.DONE
+    for record in left:
+        if looked and launch.ended is not None:
+            end = Exit(code=launch.ended.code, reason=launch.ended.reason, message=launch.ended.message)
+            facts = {"refused": False, "disrupted": False, "shared": len(left) > 1}
+            step = _without_report(step, requests.asked(launch), record, end, **facts)
+        else:
+            message = "what its process has reported could not be read"
+            step = retries.excuse(step, requests.asked(launch), record, Reason.REPORT_MISSING, message)
     return launches.drop(accounting.spend(step, launch, child), launch)
 
 

@@ -33,7 +33,9 @@ def kept(step: Step) -> set[str]:
 def pending(step: Step) -> int:
     """Merges that lie on the workspace, or are being written, and are still to be scored."""
     status = step.status
-    merging = {i for launch in status.launches if launch.stage is Stage.MERGE for i in launch.candidates}
+    merging = {
+        i for launch in status.launches if Stage.MERGE in (launch.stage, launch.reads) for i in launch.candidates
+    }
     confirming = {record.id for record in status.confirmations if not record.ended}
     waiting = {
         record.id

@@ -5,6 +5,7 @@ time.
 import json
 from collections.abc import Callable
 
+from mergesearch import files
 from mergesearch.api.base import bytes_of, number_of
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import HeldOutTask, MergeSearchSpec
@@ -22,12 +23,12 @@ from mergesearch.contract import (
     MergeRequest,
     PreflightCheckpointsRequest,
     PreflightTasksRequest,
+    ReadRequest,
     Request,
     Split,
     TaskQuestion,
     VolumePath,
 )
-from mergesearch.files import WORKSPACE_VOLUME, merge_folder
 from mergesearch.lifecycle import records, samples, strategy
 
 OfRecords = MergeRequest | EvaluationRequest
@@ -145,12 +146,43 @@ def cleanup(resource: MergeSearch, _status: MergeSearchStatus, launch: Launch) -
     return CleanupRequest(version=CONTRACT_VERSION, search=resource.ref, prune=launch.prunes)
 
 
+def read(resource: MergeSearch, status: MergeSearchStatus, launch: Launch) -> ReadRequest:
+    """Fetch what an earlier launch has reported."""
+    uid, earlier = resource.metadata.uid, asked(launch)
+    request = request_of(resource, status, earlier)
+    paths = [files.answer_file(uid, launch.answers)] if launch.answers is not None else []
+    if isinstance(request, MergeRequest):
+        paths += [files.merge_report(uid, candidate.id) for candidate in request.candidates]
+    elif isinstance(request, EvaluationRequest):
+        folders = [files.evaluation_folder(uid, launch.split, candidate.id) for candidate in request.candidates]
+        paths += [folder / files.REPORT for folder in folders]
+    elif isinstance(request, CompareRequest):
+        paths.append(files.comparison_report(uid))
+    answers = tuple(hashes_of(request).values()) if isinstance(request, OfRecords) else (request.hash(),)
+    return ReadRequest(
+        version=CONTRACT_VERSION, search=resource.ref, paths=tuple(str(path) for path in paths), answers=answers
+    )
+
+
+def asked(launch: Launch) -> Launch:
+    """The launch whose reports are waited for: of a read the earlier one, of any other itself."""
+    return launch if launch.reads is None else launch.model_copy(update={"stage": launch.reads, "reads": None})
+
+
+def hashes_of(request: OfRecords) -> dict[str, str]:
+    """The request hash of each candidate."""
+    if isinstance(request, MergeRequest):
+        return {candidate.id: request.hash_of(candidate) for candidate in request.candidates}
+    return {candidate.id: request.hash_of(candidate) for candidate in request.candidates}
+
+
 BUILDERS: dict[Stage, Callable[[MergeSearch, MergeSearchStatus, Launch], Request]] = {
     Stage.PREFLIGHT_CHECKPOINTS: preflight_checkpoints,
     Stage.PREFLIGHT_TASKS: preflight_tasks,
     Stage.MERGE: merge,
     Stage.EVALUATE: evaluation,
     Stage.COMPARE: compare,
+    Stage.READ: read,
     Stage.CLEANUP: cleanup,
 }
 
@@ -201,8 +233,8 @@ def _checkpoints(spec: MergeSearchSpec, status: MergeSearchStatus) -> tuple[Chec
 
 def _evaluation_candidate(resource: MergeSearch, status: MergeSearchStatus, record: Record) -> EvaluationCandidate:
     if records.needs_merge(record):
-        path = str(merge_folder(resource.metadata.uid, record.id))
-        model = VolumePath(volume=WORKSPACE_VOLUME, path=path)
+        path = str(files.merge_folder(resource.metadata.uid, record.id))
+        model = VolumePath(volume=files.WORKSPACE_VOLUME, path=path)
         return EvaluationCandidate(id=record.id, model=model, merge_hash=record.merge_hash)
     checkpoint = _checkpoints(resource.spec, status)[record.members[0]]
     return EvaluationCandidate(id=record.id, model=checkpoint.location, fingerprint=checkpoint.fingerprint)

@@ -35,7 +35,9 @@ def start(step: Step) -> Step:
 def _once(step: Step, stage: Stage) -> Step:
     """One launch of a stage that has no records, if there is none yet."""
     pause = step.status.stages_not_before
-    if any(launch.stage is stage for launch in step.status.launches) or (pause is not None and pause > step.now):
+    if any(stage in (launch.stage, launch.reads) for launch in step.status.launches) or (
+        pause is not None and pause > step.now
+    ):
         return step
     prunes: tuple[str, ...] = ()
     if stage is Stage.CLEANUP:
@@ -115,7 +117,8 @@ def _full_enough(step: Step, batch: Sequence[Waiting], *, merges_follow: bool) -
     if len(batch) >= step.spec.evaluator.batch or batch[0][1].alone or expectations.unknown(step, Stage.EVALUATE):
         return True
     split = batch[0][0]
-    coming = [launch for launch in step.status.launches if launch.stage is Stage.MERGE and launch.split == split]
+    merges = [launch for launch in step.status.launches if Stage.MERGE in (launch.stage, launch.reads)]
+    coming = [launch for launch in merges if launch.split == split]
     mergeable = [r for s, r in _queue(step) if s == split and not records.weights_ready(step.status, r)]
     room = step.spec.storage.max_pending > pruning.pending(step)
     return not coming and not (merges_follow and mergeable and room)

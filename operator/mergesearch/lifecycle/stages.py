@@ -11,7 +11,7 @@ from mergesearch.contract import (
     Request,
 )
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import accounting, launches, preflight, records, requests, retries, verdict
+from mergesearch.lifecycle import accounting, completion, launches, preflight, records, requests, retries, verdict
 from mergesearch.lifecycle.step import ObservedChild, Step
 from mergesearch.reasons import Reason
 
@@ -27,12 +27,15 @@ STALLS = {
 
 def fold(step: Step, launch: Launch, child: ObservedChild) -> Step:
     """Take in the end of a preflight, a comparison or a cleanup."""
+    step = launches.drop(accounting.spend(step, launch, child), launch)
+    read, launch = launch.stage is Stage.READ, requests.asked(launch)
     request = requests.request_of(step.resource, step.status, launch)
     report = _answer(request, child)
-    step = launches.drop(accounting.spend(step, launch, child), launch)
     if report is not None and report.failure is None and _whole(step, request, report):
         return _done(_at_ease(step, launch.stage), launch, report)
-    if child.disrupted:
+    if launch.stage is Stage.CLEANUP and child.unread and child.exit is not None and child.exit.code == ExitCode.DONE:
+        return pruned(_at_ease(step, launch.stage), launch)
+    if child.disrupted or (read and report is None):
         return _disrupted(step, launch.stage)
     if report is None:
         end = child.exit or Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message="the process vanished")
@@ -108,9 +111,11 @@ def _disrupted(step: Step, stage: Stage) -> Step:
         stage_disruptions={**step.status.stage_disruptions, stage: times},
         stages_not_before=step.now + retries.pause(times),
     )
-    # A cleanup may come after the end of a search, which nothing stalls any more: it is tried again at long intervals.
-    if times <= retries.MAX_DISRUPTIONS or stage is Stage.CLEANUP:
+    if times <= retries.MAX_DISRUPTIONS:
         return step
+    if step.status.completion_time is not None:
+        # A cleanup after the end of a search, which nothing stalls any more: it is given up.
+        return step.change(stage_failures={**step.status.stage_failures, stage: completion.CLEANUP_TRIES})
     return step.stall(Reason.DISRUPTED_TOO_OFTEN, f"{stage}: the platform has ended its process {times} times in a row")
 
 

@@ -35,6 +35,11 @@ class ObservedChild:
     """How it ended; None where nobody knows."""
     disrupted: bool = False
     """Ended by the platform: eviction, preemption, a lost node."""
+    unread: bool = False
+    """It has ended, and not all of its reports could be read: its pod is gone, or its termination message holds only
+    their digest and its log is gone. What it has published lies on the workspace."""
+    reports_digest: str | None = None
+    """Where it is `unread`: the digest that its termination message holds."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

@@ -127,12 +127,19 @@ def _launches(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str
     if numbers != sorted(set(numbers)) or any(number >= status.next_launch for number in numbers):
         yield f"launches {numbers}, the next is {status.next_launch}"
     for launch in status.launches:
-        if (launch.stage in WITHOUT_RECORDS) == bool(launch.candidates):
+        if (launch.stage is Stage.READ) != (launch.reads is not None):
+            yield f"launch {launch.number} of {launch.stage} reads {launch.reads}"
+        if (_worked_on(launch) in WITHOUT_RECORDS) == bool(launch.candidates):
             yield f"launch {launch.number} of {launch.stage} has candidates {launch.candidates}"
     for stage in WITHOUT_RECORDS:
-        if sum(launch.stage is stage for launch in status.launches) > 1:
+        if sum(_worked_on(launch) is stage for launch in status.launches) > 1:
             yield f"{stage} runs twice"
     yield from _at_work(status)
+
+
+def _worked_on(launch: Launch) -> Stage:
+    """The stage that a launch works on; a read fetches what another one has done."""
+    return launch.reads or launch.stage
 
 
 def _at_work(status: MergeSearchStatus) -> Iterator[str]:
@@ -147,7 +154,7 @@ def _at_work(status: MergeSearchStatus) -> Iterator[str]:
         record = known.pop((launch.split, identity), None)
         if record is None:
             yield f"launch {launch.number} is of {split} {identity}, which is not there"
-        elif record.state not in DURING[launch.stage]:
+        elif record.state not in DURING[_worked_on(launch)]:
             yield f"{split} {identity} is {record.state} in a launch of {launch.stage}"
     for (split, identity), record in known.items():
         if record.state in (RecordState.MERGING, RecordState.EVALUATING):
@@ -234,7 +241,7 @@ def _ends(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
         yield f"confirmed {winner}, which is no finalist"
     if bool(winner) != (status.rounds > 0):
         yield f"{status.rounds} confirmations, confirmed {winner}"
-    begun = any(launch.stage in DURING for launch in status.launches)
+    begun = any(_worked_on(launch) in DURING for launch in status.launches)
     # What ran when a person asked for another preflight may go on.
     if status.preflight_due and begun and not status.retry:
         yield "work has begun before the preflight has passed"
@@ -309,7 +316,8 @@ def _started(
     resource: MergeSearch, before: MergeSearchStatus, after: MergeSearchStatus, observed: Observed, now: datetime
 ) -> Iterator[str]:
     known = {launch.number for launch in before.launches}
-    fresh = [launch for launch in after.launches if launch.number not in known]
+    # A read begins nothing: it takes the place of what has ended.
+    fresh = [launch for launch in after.launches if launch.number not in known and launch.stage is not Stage.READ]
     if not fresh:
         return
     spec = resource.spec

@@ -56,11 +56,17 @@ NUMBERS = {
     "nan at last": (math.nan, -1),
 }
 
+UNREAD = {
+    "unread": {"pointer": True},
+    "its pod is gone": {"pointer": False},
+    "its pod and its reports are gone": {"pointer": False, "published": False},
+}
 SPOILT = (*NUMBERS, "fewer", "other order")
 FATES = [
     *(f"exit {code}{said}" for code in (0, 64, 65, 66, 75, 137, 143) for said in ("", " said")),
     *SPOILT,
     *FAILURES,
+    *("unread", "its pod is gone", "its pod and its reports are gone"),
     *("reports", "vanishes", "disrupted", "answers another request", "starts only"),
 ]
 fates = st.one_of(*[st.just("well")] * 5, st.sampled_from(FATES))
@@ -176,6 +182,9 @@ class Machine(RuleBasedStateMachine):
             process.publish(1)
         if fate == "answers another request":
             process.reports = [report.model_copy(update={"request_hash": "f" * 64}) for report in process.reports]
+        if fate in UNREAD:
+            bench.finish(process)
+            process.hide(bench.world, **UNREAD[fate])
         self._end(process, fate)
 
     def _end(self, process: Process, fate: str) -> None:
@@ -275,6 +284,21 @@ class Machine(RuleBasedStateMachine):
     def a_person_sets_other_limits(self, parallelism: int, failures: int, keep: int) -> None:
         self.bench.edit("search", parallelism=parallelism, max_failures=failures)
         self.bench.edit("storage", keep_best=keep)
+
+    @happening(hours=st.none() | st.sampled_from(["0.01", "0.05", "1"]), minutes=st.none() | st.integers(1, 60))
+    def a_person_sets_other_budgets(self, hours: str | None, minutes: int | None) -> None:
+        """Only where the search has such a budget, so that the others still end as if nothing had happened."""
+        if self.limit == "maxGpuHours":
+            self.bench.edit("search", max_gpu_hours=hours)
+        if self.limit == "maxDuration":
+            self.bench.edit("search", max_duration=f"{minutes}m" if minutes else None)
+
+    @happening(patience=st.none() | st.integers(1, 3))
+    def a_person_sets_another_patience(self, patience: int | None) -> None:
+        if self.limit == "patience":
+            self.limit = "another patience"
+        if self.limit == "another patience":
+            self.bench.edit("search", patience=patience)
 
     # --- What holds after every step, besides what the bench checks ---
 

@@ -219,3 +219,17 @@ def test_a_lower_keep_best_removes_more() -> None:
     bench.until(lambda status: scored(status, 17))
     bench.work()
     assert len([r for r in bench.status.candidates if r.merged and r.ended]) <= 3 + 4
+
+
+def test_a_cleanup_after_the_end_that_is_disrupted_without_end_is_given_up_and_the_search_stays_complete() -> None:
+    bench = Bench(resource(storage={"keepBest": 4}))
+    bench.rest()
+    bench.faults = faults((Stage.CLEANUP, None, End(code=143, disrupted=True)))
+    bench.edit("storage", keep_best=1)
+    for _ in range(30):
+        bench.step()
+        bench.work()
+        bench.now = bench.status.stages_not_before or bench.now
+    assert bench.status.phase is Phase.COMPLETE
+    assert bench.status.launches == ()
+    assert bench.status.stage_failures == {Stage.CLEANUP: 3}

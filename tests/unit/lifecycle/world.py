@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mergesearch import contract, files
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Record, RecordState, Stage
 from mergesearch.contract import (
@@ -33,6 +34,7 @@ from mergesearch.contract import (
     PreflightCheckpointsRequest,
     PreflightTasksReport,
     PreflightTasksRequest,
+    ReadRequest,
     Report,
     Request,
     Split,
@@ -87,6 +89,8 @@ class World:
     """Candidates whose weights were not there when they were to be scored."""
     given: list[Report] = field(default_factory=list)
     """Every true report that was ever given."""
+    published: dict[str, tuple[Report, ...]] = field(default_factory=dict)
+    """Reports that lie on the workspace, by file."""
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove weights, as a merger or a cleanup does before anything else."""
@@ -104,7 +108,22 @@ class World:
             return tuple(functools.partial(self._merge, request, candidate) for candidate in request.candidates)
         if isinstance(request, EvaluationRequest):
             return tuple(functools.partial(self._evaluate, request, candidate) for candidate in request.candidates)
+        if isinstance(request, ReadRequest):
+            found = [report for path in request.paths for report in self.published.get(path, ())]
+            wanted = {report.request_hash: report for report in found if report.request_hash in request.answers}
+            return tuple(functools.partial(lambda report: report, report) for report in wanted.values())
         return (lambda: self._remember(self._stage(request)),)
+
+    def publish(self, request: Request, report: Report) -> None:
+        """A process leaves a report on the workspace."""
+        uid = request.search.uid
+        if isinstance(report, MergeReport):
+            self.published[str(files.merge_report(uid, report.candidate))] = (report,)
+        elif isinstance(report, EvaluationReport) and isinstance(request, EvaluationRequest):
+            folder = files.evaluation_folder(uid, request.split, report.candidate)
+            self.published[str(folder / files.REPORT)] = (report,)
+        elif isinstance(report, CompareReport):
+            self.published[str(files.comparison_report(uid))] = (report,)
 
     def _remember(self, report: Report) -> Report:
         self.given.append(report)
@@ -256,8 +275,21 @@ class Process:
     reports: list[Report] = field(default_factory=list)
     exit: Exit | None = None
     disrupted: bool = False
+    unread: bool = False
+    """Nobody can read what it has reported, but for the reports that were seen while it ran."""
+    pointer: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+    def hide(self, world: World, *, pointer: bool, published: bool = True) -> None:
+        """Its pod is gone, or its termination message holds only a pointer."""
+        request, self.unread = self.child.request, True
+        for report in self.reports if published else ():
+            world.publish(request, report)
+        if pointer:
+            self.pointer = contract.digest_of(self.reports)
+            world.published[str(files.answer_file(request.search.uid, self.pointer))] = tuple(self.reports)
+        self.reports = []
 
     def start(self, world: World, now: datetime) -> None:
         """It begins by removing what it was told to remove."""
@@ -286,6 +318,8 @@ class Process:
             reports=tuple(self.reports),
             exit=self.exit,
             disrupted=self.disrupted,
+            unread=self.unread,
+            reports_digest=self.pointer,
             started_at=self.started_at,
             ended_at=self.ended_at,
         )
