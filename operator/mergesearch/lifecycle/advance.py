@@ -31,6 +31,7 @@ from mergesearch.lifecycle import (
     records,
     reopening,
     scheduling,
+    size,
     stopping,
     summary,
 )
@@ -76,7 +77,7 @@ def advance(
         for policy in POLICIES:
             step = policy(step)
         if step.status == start:
-            return before if start == before else start
+            return before if start == before else size.bounded(step, before)
     raise AssertionError(f"the policies do not come to rest in {MAX_ROUNDS} rounds: {resource.metadata.name}")
 
 
