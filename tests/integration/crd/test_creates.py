@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from integration.crd.manifests import Base, Edits, manifest
+from integration.crd.manifests import Base, Edits, edited, manifest
 from integration.crd.server import Searches
 from mergesearch.api.resource import MergeSearch
 
@@ -390,3 +390,60 @@ def test_every_field_of_a_full_manifest_is_kept(searches: Searches) -> None:
         return sent != stored
 
     assert not lost(sent["spec"], stored)
+
+
+def named(prefix: str, index: int, length: int = 63) -> str:
+    """A name of just this length."""
+    return f"{prefix}{index}".rjust(length, "n")
+
+
+def largest() -> Edits:
+    """Every list, map and text as large as it may be."""
+    labels = {named("k", i, 60): "v" * 63 for i in range(32)}
+    devices = {f"example.com/{named('r', i, 50)}": "1" for i in range(16)}
+    stage = {
+        "resources": {"requests": devices, "limits": devices},
+        "template": {
+            "labels": labels,
+            "annotations": dict.fromkeys(labels, "v" * 1024),
+            "nodeSelector": labels,
+            "tolerations": [{"key": "k" * 63, "operator": "Exists"}] * 32,
+            "env": [{"name": f"V{i}", "value": "x" * 100} for i in range(64)],
+        },
+    }
+    point = {
+        "weights": {named("c", i): "0.015625" for i in range(64)},
+        "scores": {named("t", i, 128): "0.5000000000000000000000" for i in range(8)},
+    }
+    return {
+        "spec.checkpoints": [
+            {"name": named("c", i), "path": f"{i:03d}/".ljust(512, "p"), "volume": named("v", i % 8)} for i in range(64)
+        ],
+        "spec.storage.volumes": [
+            {"name": named("v", i), "persistentVolumeClaim": {"claimName": "c" * 253}} for i in range(8)
+        ],
+        "spec.merge.tokenizerFrom": named("c", 63),
+        "spec.objective.tasks": [
+            {"name": named("t", i, 128), "metric": "m" * 253, "filter": "f" * 253} for i in range(8)
+        ],
+        "spec.heldOut.tasks": [{"name": named("h", i, 128), "metric": "m" * 253} for i in range(8)],
+        "spec.search": {"maxEvaluations": 256, "initial": [point] * 64},
+        "spec.merger": stage,
+        "spec.evaluator": stage
+        | {
+            "engineArgs": {named("e", i, 253): "x" * 1024 for i in range(64)},
+            "taskFolders": [{"volume": named("v", i), "path": named("p", i, 512)} for i in range(8)],
+        },
+    }
+
+
+def test_the_largest_manifest_is_checked_in_time_when_it_is_created_and_when_it_is_changed(searches: Searches) -> None:
+    created = searches.create(manifest("minimal", largest(), name="largest"), keep=True)
+    assert created.accepted, created.message
+
+    allowed = searches.replace(edited(created.document, {"spec.suspend": True}))
+    forbidden = searches.replace(edited(created.document, {"spec.checkpoints[63].path": "other"}))
+
+    assert allowed.accepted, allowed.message
+    assert "spec.checkpoints cannot change" in forbidden.message
+    assert "cost" not in forbidden.message
