@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from mergesearch import contract
 from mergesearch.api import resource, spec
-from mergesearch.crd import definition
+from mergesearch.crd import definition, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 Schema = dict[str, Any]
@@ -41,7 +41,8 @@ def spec_reference() -> str:
     lines = [
         "# Fields of the spec",
         "",
-        "Generated from `operator/mergesearch/api/spec.py` by `make generate`.",
+        "Generated from `operator/mergesearch/api/spec.py` by `make generate`. Beside it: the [fields of the "
+        "status](status.md), and [what the API server checks](rules.md).",
         "",
         "| field | type | default | |",
         "|---|---|---|---|",
@@ -69,7 +70,9 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/bad-tasks.md": functools.partial(page_of_tests, "evaluator_support.bad_tasks_page"),
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
+    "docs/reference/rules.md": reference.rules_page,
     "docs/reference/spec.md": spec_reference,
+    "docs/reference/status.md": reference.status_page,
 }
 
 

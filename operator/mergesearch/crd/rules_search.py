@@ -8,7 +8,7 @@ from mergesearch.api import spec
 from mergesearch.api.check_search import MAX_SIGMA, MAX_WEIGHT, WEIGHT_TOLERANCE
 from mergesearch.crd.cel import DECIMAL, Rules, distinct, number, rule, text
 
-_MAX_LOOKUPS = 2048
+MAX_LOOKUPS = 2048
 """Known points x checkpoints up to which names are looked up."""
 _TASK_NAME = r"^[^\s/.,\x00-\x1f][^\s/,\x00-\x1f]*$"
 
@@ -82,7 +82,7 @@ SEARCH: Rules = {
         ),
         rule(
             # The API server stops a rule that takes too long, and refuses the whole manifest with it.
-            f"size(self.search.initial) * size(self.checkpoints) > {_MAX_LOOKUPS} || "
+            f"size(self.search.initial) * size(self.checkpoints) > {MAX_LOOKUPS} || "
             "self.search.initial.all(p, p.weights.all(w, self.checkpoints.exists(c, c.name == w)))",
             "the weights of spec.search.initial must name checkpoints of spec.checkpoints: correct or remove others",
             fieldPath=".search.initial",
