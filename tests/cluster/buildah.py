@@ -51,12 +51,40 @@ def digest(image: str) -> str:
     return found
 
 
+def write_layout(image: str, layout: Path) -> None:
+    """Adds an image to an OCI layout, uncompressed: compressing costs minutes, and the node unpacks the layers at once.
+
+    buildah's own push compresses for such a layout whatever it is told, so skopeo does it.
+
+    Raises:
+        ClusterError: It failed; the message is what skopeo said.
+    """
+    source = f"containers-storage:[overlay@{_root()}+{_run_root()}]{image}"
+    flags = ["--quiet", "--dest-oci-accept-uncompressed-layers"]
+    command = ["skopeo", "--policy", str(_policy_file()), "copy", *flags, source, f"oci:{layout}:{image}"]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"skopeo copy {image} exited {done.returncode}: {done.stderr.strip()[-2000:]}")
+
+
 def policy() -> Sequence[str]:
     """The argument for commands that read or write images."""
-    path = storage() / "policy.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_ACCEPT_EVERYTHING))
-    return ["--signature-policy", str(path)]
+    return ["--signature-policy", str(_policy_file())]
+
+
+def _policy_file() -> Path:
+    return _kept("policy.json", json.dumps(_ACCEPT_EVERYTHING))
+
+
+def _kept(name: str, text: str) -> Path:
+    """A file of this text in the storage; another process may read it at any time."""
+    path = storage() / name
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{name}.{os.getpid()}")
+        unfinished.write_text(text)
+        unfinished.replace(path)
+    return path
 
 
 def remove() -> None:
@@ -68,13 +96,17 @@ def remove() -> None:
 
 def _environment() -> dict[str, str]:
     """Settings of our own instead of the machine's; otherwise even a build leaves files for networks in /etc."""
-    settings_file = storage() / "containers.conf"
-    settings_file.parent.mkdir(parents=True, exist_ok=True)
-    settings_file.write_text(f'[network]\nnetwork_config_dir = "{storage() / "networks"}"\n')
-    return dict(os.environ) | {"CONTAINERS_CONF": str(settings_file)}
+    text = f'[network]\nnetwork_config_dir = "{storage() / "networks"}"\n'
+    return dict(os.environ) | {"CONTAINERS_CONF": str(_kept("containers.conf", text))}
 
 
 def _globals() -> list[str]:
-    folder = storage()
-    folder.mkdir(parents=True, exist_ok=True)
-    return ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "overlay"]
+    return ["--root", str(_root()), "--runroot", str(_run_root()), "--storage-driver", "overlay"]
+
+
+def _root() -> Path:
+    return storage() / "root"
+
+
+def _run_root() -> Path:
+    return storage() / "run"

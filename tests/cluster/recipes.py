@@ -33,23 +33,6 @@ class Recipe:
     base: str
     arguments: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def tag(self) -> str:
-        """A digest of every ingredient."""
-        digest = hashlib.sha256()
-        for text in (self.base, self.dockerfile.read_text(encoding="utf-8"), repr(sorted(self.arguments.items()))):
-            digest.update(text.encode() + b"\0")
-        for path in self.files():
-            mode = "x" if os.access(path, os.X_OK) else "-"
-            digest.update(f"{path.relative_to(self.context)}\0{mode}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()[:16]
-
-    @property
-    def reference(self) -> str:
-        """The image's whole name."""
-        return f"{REPOSITORY}/{self.name}:{self.tag}"
-
     def files(self) -> list[Path]:
         """Every file that the build may copy, sorted; of a git work tree those that git does not ignore."""
         sources = copied(self.dockerfile.read_text(encoding="utf-8"))
@@ -63,21 +46,47 @@ class Recipe:
             paths = {path for source in sources for path in _walk(self.context, source)}
         return sorted(path for path in paths if path.is_file())
 
-    def stage(self, folder: Path) -> None:
-        """Copies the ingredients into a folder: what git ignores neither enters an image nor spoils the cache.
+    def stage(self, folder: Path) -> "Staged":
+        """Copies the ingredients: what git ignores neither enters an image nor spoils the cache, nor does a later edit.
 
         Raises:
             ClusterError: The Dockerfile copies something that is not there.
         """
+        context, dockerfile = folder / "context", folder / "Dockerfile"
+        context.mkdir()
+        shutil.copy(self.dockerfile, dockerfile)
         for path in self.files():
-            target = folder / path.relative_to(self.context)
+            target = context / path.relative_to(self.context)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
-        for source in copied(self.dockerfile.read_text(encoding="utf-8")):
-            if not any(folder.glob(source.rstrip("/")) if source.strip("./") else [folder]):
+        for source in copied(dockerfile.read_text(encoding="utf-8")):
+            if not any(context.glob(source.rstrip("/")) if source.strip("./") else [context]):
                 raise ClusterError(f"{self.dockerfile}: copies {source}, which {self.context} does not have")
-        for path in sorted(folder.rglob("*"), reverse=True):
+        for path in sorted(context.rglob("*"), reverse=True):
             os.utime(path, (0, 0))
+        return Staged(self, context, dockerfile)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A recipe with its ingredients in a folder of their own."""
+
+    recipe: Recipe
+    context: Path
+    dockerfile: Path
+
+    @property
+    def reference(self) -> str:
+        """The image's whole name; its tag is a digest of every ingredient."""
+        recipe = self.recipe
+        digest = hashlib.sha256()
+        for text in (recipe.base, self.dockerfile.read_text(encoding="utf-8"), repr(sorted(recipe.arguments.items()))):
+            digest.update(text.encode() + b"\0")
+        for path in sorted(path for path in self.context.rglob("*") if path.is_file()):
+            mode = "x" if os.access(path, os.X_OK) else "-"
+            digest.update(f"{path.relative_to(self.context)}\0{mode}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return f"{REPOSITORY}/{recipe.name}:{digest.hexdigest()[:16]}"
 
 
 def copied(dockerfile: str) -> Sequence[str]:

@@ -18,6 +18,7 @@ PACKAGES = {
     "ip": "iproute2",
     "mount": "mount",
     "buildah": "buildah",
+    "skopeo": "skopeo",
     "debootstrap": "debootstrap",
 }
 """A command that is needed, and Debian's package that brings it."""

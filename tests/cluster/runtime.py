@@ -86,6 +86,12 @@ class Runtime:
             found += _NETWORK_RESULTS.glob(f"*-{bundle.name}-*")
         return found
 
+    def blobs(self) -> dict[str, int]:
+        """The layers and manifests that it holds: the digest of each, without its algorithm, and its size."""
+        folder = self.root / "io.containerd.content.v1.content" / "blobs" / "sha256"
+        names = [digest.removeprefix("sha256:") for digest in self._list("content")]
+        return {name: (folder / name).stat().st_size for name in names if (folder / name).exists()}
+
     def images(self) -> set[str]:
         """The names of all images."""
         return set(self._list("images"))
