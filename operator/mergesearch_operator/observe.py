@@ -27,8 +27,12 @@ from mergesearch_operator import constants
 from mergesearch_operator.client import Document
 
 KILLED = 137
+DEADLINE = "DeadlineExceeded"
+"""Reason of a pod that has run for longer than it may."""
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 CONFIGURATION_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+EMPTY_WORDS = ("Completed", "Error")
+"""Reasons of a container that say no more than its exit code."""
 LONGEST_MESSAGE = 500
 
 
@@ -63,7 +67,7 @@ class Seen:
 
 
 def see_all(resource: MergeSearch, jobs: Iterable[Document], pods: Iterable[Document], now: datetime) -> list[Seen]:
-    """All Jobs of a search."""
+    """All Jobs of a search. What a person has made with our labels, or without, is none of them."""
     owned: dict[str, list[Document]] = {}
     for pod in pods:
         for reference in pod["metadata"].get("ownerReferences", []):
@@ -71,6 +75,8 @@ def see_all(resource: MergeSearch, jobs: Iterable[Document], pods: Iterable[Docu
     seen = []
     for job in jobs:
         meta = job["metadata"]
+        if not _ours(resource, meta):
+            continue
         evaluator = meta["labels"].get(constants.STAGE) in EVALUATOR_STAGES
         stage = resource.spec.evaluator if evaluator else resource.spec.merger
         one = see(job, owned.get(meta["uid"], []), now, pending_seconds=stage.pending_deadline_seconds)
@@ -79,12 +85,21 @@ def see_all(resource: MergeSearch, jobs: Iterable[Document], pods: Iterable[Docu
     return seen
 
 
+def _ours(resource: MergeSearch, meta: Document) -> bool:
+    """Whether the search has made a Job: it owns it, and the name says the same launch as the label."""
+    owners = {reference["uid"] for reference in meta.get("ownerReferences", [])}
+    number = meta["labels"].get(constants.LAUNCH, "")
+    search = resource.metadata
+    named = number.isdecimal() and meta["name"].startswith(f"{search.name}-{search.uid[:5]}-{int(number):05d}-")
+    return search.uid in owners and named
+
+
 def see(job: Document, pods: Sequence[Document], now: datetime, *, pending_seconds: float) -> Seen:
     """The child that a Job and its pods make up."""
     launch = int(job["metadata"]["labels"][constants.LAUNCH])
     pod = max(pods, key=lambda one: (_succeeded(one), one["metadata"]["creationTimestamp"]), default=None)
     disrupted = next((one for one in pods if _disrupted(one) and not _succeeded(one)), None)
-    if job["spec"].get("suspend"):
+    if job["spec"].get("suspend") and not _finished(job) and (pod is None or not _succeeded(pod)):
         return _pending(launch, Waiting(Reason.QUEUED, "the Job is suspended: it waits in a queue"))
     if pod is None:
         return _without_pod(job, launch)
@@ -108,8 +123,7 @@ def _of_pod(launch: int, pod: Document, now: datetime, patience: timedelta) -> S
 
 
 def _without_pod(job: Document, launch: int) -> Seen:
-    status = job.get("status", {})
-    conditions = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
+    status, conditions = job.get("status", {}), _finished(job)
     ended_at = _time(status.get("completionTime"))
     child = ObservedChild(
         launch=launch, state=ChildState.ENDED, started_at=_time(status.get("startTime")), ended_at=ended_at
@@ -125,6 +139,13 @@ def _without_pod(job: Document, launch: int) -> Seen:
     return _pending(launch, None)
 
 
+def _finished(job: Document) -> dict[str, Document]:
+    """The conditions by which a Job says that it is over; none while it is not."""
+    ends = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
+    conditions = job.get("status", {}).get("conditions", [])
+    return {one["type"]: one for one in conditions if one["type"] in ends and one["status"] == "True"}
+
+
 def _ended(launch: int, pod: Document) -> ObservedChild:
     terminated = _container_state(pod, "terminated")
     child = ObservedChild(
@@ -134,12 +155,16 @@ def _ended(launch: int, pod: Document) -> ObservedChild:
         ended_at=_time(terminated.get("finishedAt")),
     )
     said = _termination(terminated.get("message", ""))
-    if said is not None:
-        unread = said.reports_digest is not None
-        return replace(child, reports=said.reports, exit=said.exit, unread=unread, reports_digest=said.reports_digest)
     status = pod["status"]
+    if said is not None:
+        unread, end = said.reports_digest is not None, said.exit
+        if status.get("reason") == DEADLINE and end.code != ExitCode.DONE:
+            # The process only knows that it was asked to end.
+            end = end.model_copy(update={"reason": Reason.DEADLINE_EXCEEDED, "message": status.get("message", "")})
+        return replace(child, reports=said.reports, exit=end, unread=unread, reports_digest=said.reports_digest)
     code = int(terminated.get("exitCode", ExitCode.TRANSIENT))
-    words = terminated.get("message") or status.get("message") or terminated.get("reason") or status.get("reason") or ""
+    told = [terminated.get("message"), status.get("message"), terminated.get("reason"), status.get("reason")]
+    words = next((text for text in told if text and text not in EMPTY_WORDS), "")
     reason = _reason_of_death(status.get("reason"), terminated.get("reason"), code)
     message = _tail(words) or f"the container ended with code {code} and said nothing"
     # A process that says nothing has not met its request, whatever its code.
@@ -147,7 +172,7 @@ def _ended(launch: int, pod: Document) -> ObservedChild:
 
 
 def _reason_of_death(pod: str | None, container: str | None, code: int) -> Reason | None:
-    if pod == "DeadlineExceeded":
+    if pod == DEADLINE:
         return Reason.DEADLINE_EXCEEDED
     if container == "OOMKilled":
         return Reason.OUT_OF_MEMORY

@@ -1,5 +1,6 @@
 """A queue of keys: each at most once, one worker a key, with a pause after failures that grows for each key alone."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,15 +22,18 @@ class WorkQueue:
         self._clock = clock
         self._changed = threading.Condition()
         self._due: dict[Key, float] = {}
-        self._taken: set[Key] = set()
+        self._taken: dict[Key, float] = {}
         self._again: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
+        self._not_before: dict[Key, float] = {}
         self._closed = False
 
     def add(self, key: Key, *, after: float = 0.0) -> None:
-        """Look at a key in so many seconds; an earlier time that is already set stays."""
-        due = self._clock() + after
+        """Look at a key in so many seconds; an earlier time that is already set stays, and so does the pause after a
+        failure: the server is out of reach, or has asked for it.
+        """
         with self._changed:
+            due = max(self._clock() + after, self._not_before.get(key, -math.inf))
             into = self._again if key in self._taken else self._due
             into[key] = min(due, into.get(key, due))
             self._changed.notify()
@@ -41,8 +45,7 @@ class WorkQueue:
                 key = min(self._due, key=lambda one: self._due[one], default=None)
                 pause = None if key is None else self._due[key] - self._clock()
                 if key is not None and pause is not None and pause <= 0:
-                    del self._due[key]
-                    self._taken.add(key)
+                    self._taken[key] = self._due.pop(key)
                     return key
                 self._changed.wait(pause)
             return None
@@ -51,15 +54,17 @@ class WorkQueue:
         """The worker has met what was asked; look again in so many seconds, if given."""
         with self._changed:
             self._failures.pop(key, None)
-        self._release(key, after)
+            self._not_before.pop(key, None)
+            self._release(key, None if after is None else self._clock() + after)
 
     def failed(self, key: Key, *, at_least: float = 0.0) -> float:
         """The worker could not; the key comes again after a pause, which is returned, in seconds."""
         with self._changed:
             times = self._failures.get(key, 0)
             self._failures[key] = times + 1
-        pause = max(at_least, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(times, 20)))
-        self._release(key, pause, fresh=False)
+            pause = max(at_least, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(times, 20)))
+            self._not_before[key] = self._clock() + pause
+            self._release(key, self._not_before[key])
         return pause
 
     def close(self) -> None:
@@ -75,18 +80,14 @@ class WorkQueue:
             return len(self._taken) + sum(due <= now for due in self._due.values())
 
     def oldest(self) -> float:
-        """Seconds for which the longest-waiting key has been due; 0 where none is."""
+        """Seconds for which the longest-waiting key has been due, or with a worker; 0 where none is."""
         with self._changed:
             now = self._clock()
-            return max((now - due for due in self._due.values() if due <= now), default=0.0)
+            return max((now - due for due in (*self._due.values(), *self._taken.values()) if due <= now), default=0.0)
 
-    def _release(self, key: Key, after: float | None, *, fresh: bool = True) -> None:
-        with self._changed:
-            self._taken.discard(key)
-            times = [self._again.pop(key, None), None if after is None else self._clock() + after]
-            wanted = [due for due in times if due is not None]
-            if wanted:
-                # After a failure even what has happened meanwhile waits: the server is out of reach.
-                due = min(wanted) if fresh else max(wanted)
-                self._due[key] = min(due, self._due.get(key, due))
-                self._changed.notify()
+    def _release(self, key: Key, due: float | None) -> None:
+        self._taken.pop(key, None)
+        wanted = [time for time in (self._again.pop(key, None), due) if time is not None]
+        if wanted:
+            self._due[key] = max(min(wanted), self._not_before.get(key, -math.inf))
+            self._changed.notify()

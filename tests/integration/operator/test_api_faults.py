@@ -101,11 +101,11 @@ def test_the_pause_that_the_server_asks_for_is_kept(bed: Bed) -> None:
 
 def test_a_job_that_the_server_will_never_take_stalls_the_search_with_its_words(bed: Bed) -> None:
     bed.operator().start()
-    bed.create(merger={"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}})
+    bed.create(merger={"template": {"tolerations": [{"key": "gpu", "operator": "Sometimes"}]}})
     status = bed.until(lambda now: now.stalled)
     assert condition(status, "Stalled") == ("True", "RequestRefused")
     assert status.stalled is not None
-    assert "must be less than or equal to cpu limit" in status.stalled.message
+    assert 'Unsupported value: "Sometimes"' in status.stalled.message
     assert bed.events("RequestRefused")
 
 

@@ -1,0 +1,91 @@
+"""Jobs and pods as the API server would give them, as far as the operator reads them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import MergeSearchStatus
+from mergesearch.lifecycle.children import Child, children
+from mergesearch_operator.manifests import job as jobs
+from mergesearch_operator.settings import Images
+from unit.lifecycle import world
+
+IMAGES = Images(merger="example.org/merger:1", evaluator="example.org/evaluator:1")
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+Document = dict[str, Any]
+
+
+def at(seconds: float) -> str:
+    """A time before or after NOW, as Kubernetes writes it."""
+    return (NOW + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def search_with_children(stage: str, **parts: Any) -> tuple[MergeSearch, MergeSearchStatus, tuple[Child, ...]]:
+    """A search as soon as it has a launch of a stage, and the children that it wants then."""
+    bench = world.Bench(world.resource(**parts))
+    status = bench.until(lambda now: any(launch.stage == stage for launch in now.launches))
+    return bench.resource, status, children(bench.resource, status)
+
+
+def child_of(stage: str, **parts: Any) -> tuple[MergeSearch, Child]:
+    """A search and one child of a stage."""
+    resource, _, wanted = search_with_children(stage, **parts)
+    return resource, next(child for child in wanted if child.launch.stage == stage)
+
+
+def job_of(resource: MergeSearch, child: Child, **status: Any) -> Document:
+    """A Job as it is after its creation."""
+    made = jobs.job(resource, child, IMAGES)
+    made["metadata"] |= {"uid": f"uid-of-{child.name}", "creationTimestamp": at(-600)}
+    made["status"] = status
+    return made
+
+
+def pod_of(
+    job: Document, phase: str = "Pending", *, name: str = "pod", created: float = -590, **status: Any
+) -> Document:
+    """A pod of a Job."""
+    meta = job["metadata"]
+    return {
+        "metadata": {
+            "name": name,
+            "uid": f"uid-of-{name}",
+            "creationTimestamp": at(created),
+            "ownerReferences": [{"uid": meta["uid"], "kind": "Job", "name": meta["name"]}],
+            "labels": job["spec"]["template"]["metadata"]["labels"],
+        },
+        "spec": job["spec"]["template"]["spec"],
+        "status": {"phase": phase, **status},
+    }
+
+
+def container(state: str, *, image: str = "example.org/merger@sha256:1", **facts: Any) -> Document:
+    """The status of the one container, and what comes with it."""
+    found = {"name": "main", "imageID": image, "image": "example.org/merger:1", "state": {state: facts}}
+    return {"containerStatuses": [found], "startTime": at(-580)}
+
+
+def scheduled(since: float = -500) -> Document:
+    """The condition of a pod that has a node."""
+    return {"type": "PodScheduled", "status": "True", "lastTransitionTime": at(since)}
+
+
+def unscheduled(message: str) -> Document:
+    """The condition of a pod that has none."""
+    return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+
+
+def disruption(reason: str = "EvictionByEvictionAPI") -> Document:
+    """The condition of a pod that the platform ends."""
+    return {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": reason,
+        "message": "eviction: evicting",
+        "lastTransitionTime": at(-5),
+    }
+
+
+def finished(kind: str, **facts: Any) -> Document:
+    """A condition by which a Job is over."""
+    return {"type": kind, "status": "True", "lastTransitionTime": at(-3), **facts}
