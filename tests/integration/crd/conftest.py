@@ -2,23 +2,18 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cluster.handle import Cluster
 from integration.crd.server import Searches
-from mergesearch.crd.definition import NAME
-
-CRD = Path(__file__).resolve().parents[3] / "crds" / "mergesearch.io_mergesearches.yaml"
+from support import served
 
 
 @pytest.fixture(scope="session")
 def crd_cluster(light_cluster: Cluster) -> Cluster:
     """The cluster once it serves MergeSearches."""
-    light_cluster.kubectl("apply", "-f", str(CRD))
-    light_cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{NAME}")
-    return light_cluster
+    return served.serve(light_cluster)
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 
 from cluster.handle import Cluster
-from mergesearch.crd.definition import NAME
 from mergesearch_operator.client import Client
+from support import served
 from support.operator_bed import Bed
-
-CRD = Path(__file__).resolve().parents[3] / "crds" / "mergesearch.io_mergesearches.yaml"
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
+"""The API server refuses every pod with more rights, so each test proves that ours have none."""
 
 
 @pytest.fixture(scope="session")
 def operator_cluster(light_cluster: Cluster) -> Cluster:
     """The cluster once it serves MergeSearches."""
-    light_cluster.kubectl("apply", "-f", str(CRD))
-    light_cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{NAME}")
-    return light_cluster
+    return served.serve(light_cluster)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,9 @@ def admin(operator_cluster: Cluster) -> Client:
 def bed(operator_cluster: Cluster, admin: Client, tmp_path: Path) -> Iterator[Bed]:
     """A namespace of the test's own; nothing runs in it yet."""
     namespace = f"op-{uuid.uuid4().hex[:8]}"
-    operator_cluster.kubectl("create", "namespace", namespace)
+    operator_cluster.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": RESTRICTED}}
+    )
     with Bed(operator_cluster, admin, namespace, tmp_path) as made:
         yield made
     operator_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
