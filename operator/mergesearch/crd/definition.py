@@ -143,17 +143,18 @@ def manifest() -> str:
 
 def chart_template() -> str:
     """The chart's template: the same behind `crds.create`, kept on uninstall where `crds.keep` says so."""
-    text = _yaml(definition())
+    return guarded(_yaml(definition()))
+
+
+def guarded(text: str) -> str:
+    """A definition as a template of Helm. Raises ValueError where Helm would read it otherwise than it stands."""
+    plain = f"metadata:\n  name: {NAME}\n"
+    keep = "  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
     if "{{" in text:
         raise ValueError("a text of the models looks like a template of Helm")
-    keep = (
-        f"metadata:\n  name: {NAME}\n"
-        "  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
-    )
-    plain = f"metadata:\n  name: {NAME}\n"
     if text.count(plain) != 1:
         raise ValueError("the metadata of the definition stand elsewhere")
-    return f"{_HEADER}{{{{- if .Values.crds.create }}}}\n{text.replace(plain, keep)}{{{{- end }}}}\n"
+    return f"{_HEADER}{{{{- if .Values.crds.create }}}}\n{text.replace(plain, plain + keep)}{{{{- end }}}}\n"
 
 
 class _Dumper(yaml.SafeDumper):

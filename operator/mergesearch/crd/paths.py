@@ -31,7 +31,11 @@ def find(schema: Schema, path: str) -> Schema:
     """The schema at a place. Raises KeyError with the whole path where there is none."""
     here = schema
     for step in path.replace(ENTRY, f".{ENTRY}").split(".") if path else ():
-        inner = here.get("items", here.get("additionalProperties")) if step == ENTRY else here["properties"].get(step)
+        inner = (
+            here.get("items", here.get("additionalProperties"))
+            if step == ENTRY
+            else here.get("properties", {}).get(step)
+        )
         if inner is None:
             raise KeyError(path)
         here = inner

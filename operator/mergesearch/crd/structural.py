@@ -141,8 +141,6 @@ def _complete(schema: Schema, path: str) -> None:
     """Add what Kubernetes asks for. Raises UnknownSchemaError where it cannot be known."""
     if "type" not in schema:
         raise UnknownSchemaError(f"{path}: no type")
-    if schema["type"] == "object" and not schema.keys() & {"properties", "additionalProperties"}:
-        raise UnknownSchemaError(f"{path}: an object without fields")
     fixed = _FIXED_LENGTH.fullmatch(schema.get("pattern", ""))
     if fixed:
         schema.setdefault("maxLength", int(fixed["length"]))

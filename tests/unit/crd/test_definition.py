@@ -161,6 +161,12 @@ def test_the_charts_template_is_the_same_behind_its_guards() -> None:
     assert kept == definition.definition()
 
 
+@pytest.mark.parametrize("text", ["metadata:\n  name: {{ x }}\n", "metadata: {}\n"], ids=["braces", "other metadata"])
+def test_a_text_that_helm_would_misread_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"template of Helm|stand elsewhere"):
+        definition.guarded(text)
+
+
 def test_the_spec_of_the_schema_has_the_fields_of_the_model() -> None:
     names = {field.alias for field in MergeSearchSpec.model_fields.values()}
 

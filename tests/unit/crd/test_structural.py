@@ -123,6 +123,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a list of different types": (tuple[int, str], {}, "spec.field: a structural schema has no place for prefixItems"),
     "a set": (set[int], {}, "spec.field: a structural schema has no place for uniqueItems"),
     "a multiple": (int, {"multiple_of": 2}, "spec.field: a structural schema has no place for multipleOf"),
+    "words and numbers": (Literal["a", 1], {}, "spec.field: no type"),
     "a format that nobody knows": (bytes, {}, "spec.field: the format 'binary'"),
 }
 
