@@ -5,6 +5,7 @@ Foreign errors become those of `faults.py` here. Nothing is retried: the queue d
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,7 +21,12 @@ from mergesearch_operator import faults
 Document = dict[str, Any]
 """A Kubernetes object as JSON."""
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
-RETRY_LATER = (408, 429)
+RETRY_LATER = (401, 408, 429)
+"""401 comes while a token is renewed."""
+FORBIDDEN_FOR_NOW = re.compile(r"exceeded quota|User .* cannot \w+ resource")
+"""What of 403 does not rest on the request: other things have to go first, or our role has to be mended. What else is
+forbidden, by an admission policy, stays so.
+"""
 ETCD_TOO_LARGE = "etcdserver: request is too large"
 """What the API server answers, with a code of 500, to an object that its store does not take."""
 # The client has no types.
@@ -50,7 +56,7 @@ class Client:
     def connect(cls, *, connections: int, on_request: OnRequest = _ignore, kubeconfig: str | None = None) -> "Client":
         """From the pod's service account, or else from a kubeconfig: this one, that of $KUBECONFIG, the home folder's.
 
-        Raises ConfigException.
+        Raises ApiError.
         """
         configuration = kubernetes.client.Configuration()
         try:
@@ -58,7 +64,11 @@ class Client:
         except kubernetes.config.ConfigException:
             # The client reads the variable when it is imported, which may be before it is set.
             chosen = kubeconfig or os.environ.get("KUBECONFIG") or None
-            _load_kubeconfig(config_file=chosen, client_configuration=configuration)
+            try:
+                _load_kubeconfig(config_file=chosen, client_configuration=configuration)
+            except (kubernetes.config.ConfigException, OSError) as error:
+                message = f"no cluster: not in a pod, and no kubeconfig ({chosen or 'the default one'}): {error}"
+                raise faults.ApiError(message) from error
         configuration.retries = False
         configuration.connection_pool_maxsize = connections
         return cls(kubernetes.client.ApiClient(configuration), on_request)
@@ -92,7 +102,10 @@ class Client:
     ) -> tuple[Document, datetime]:
         """One request. Raises ApiError."""
         text, headers = self._send(method, path, body, query)
-        return json.loads(text), _time(headers)
+        try:
+            return json.loads(text), _time(headers)
+        except ValueError as error:
+            raise faults.UnavailableError(f"{method} {path}: the answer is no JSON: {error}", code=200) from error
 
     def _send(
         self, method: str, path: str, body: Document | None, query: Mapping[str, str] | None
@@ -144,7 +157,7 @@ def _fault(method: str, path: str, code: int, text: bytes, headers: Mapping[str,
         return kind(message, code=code)
     if ETCD_TOO_LARGE in said:
         return faults.RefusedError(message, code=faults.TOO_LARGE)
-    if code >= 500 or code in RETRY_LATER:
+    if code >= 500 or code in RETRY_LATER or (code == 403 and FORBIDDEN_FOR_NOW.search(said)):
         return faults.UnavailableError(message, code=code, retry_after=_seconds(headers.get("Retry-After")))
     return faults.RefusedError(message, code=code)
 

@@ -68,10 +68,17 @@ def _of_record(before: Record, after: Record) -> Iterator[Note]:
 
 
 def unreadable(document: dict[str, Any], why: str, now: datetime) -> dict[str, Any]:
-    """The Event of a search that this release leaves alone; the same for each state of the search."""
+    """The Event of a search that this release leaves alone; one for each state of the search."""
     meta = document["metadata"]
     name = f"{meta['name']}.{digest(meta['uid'], meta.get('resourceVersion', ''), why)[:16]}"
     return _event(meta, name, Note("Warning", Reason.NEWER_STATUS.value, why), now)
+
+
+def once(resource: MergeSearch, note: Note, now: datetime) -> dict[str, Any]:
+    """The Event of a note that is the same however often it is posted."""
+    meta = resource.metadata
+    name = f"{meta.name}.{digest(meta.uid, note.reason, note.message)[:16]}"
+    return _event({"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}, name, note, now)
 
 
 def event(resource: MergeSearch, note: Note, now: datetime) -> dict[str, Any]:

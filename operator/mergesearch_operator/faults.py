@@ -5,9 +5,10 @@ ApiError
 ├── ConflictError      409 on a write: somebody else wrote first; drop the plan
 ├── ExistsError        409 on a create: the name is taken
 ├── RefusedError       4xx: the same request will never pass
-└── UnavailableError   429, 5xx, no answer: later; a write may have happened all the same
+└── UnavailableError   401, 403 by quota or role, 429, 5xx, no answer: later; a write may have happened all the same
 """
 
+FORBIDDEN = 403
 TOO_LARGE = 413
 """Code of a RefusedError for an object that the server cannot keep, whoever of it has said so."""
 

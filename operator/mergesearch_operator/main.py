@@ -7,7 +7,7 @@ import cmaes  # noqa: F401 - it takes seconds, for which the first search to ask
 import kopf
 from prometheus_client import start_http_server
 
-from mergesearch_operator import handlers
+from mergesearch_operator import faults, handlers
 from mergesearch_operator.client import Client
 from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.metrics import Metrics
@@ -28,7 +28,11 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
-    run(settings)
+    try:
+        run(settings)
+    except (faults.ApiError, OSError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

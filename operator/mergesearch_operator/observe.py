@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from mergesearch.api.resource import MergeSearch
 from mergesearch.contract import Exit, Termination
 from mergesearch.errors import ExitCode
+from mergesearch.lifecycle import step
 from mergesearch.lifecycle.children import EVALUATOR_STAGES
 from mergesearch.lifecycle.step import ChildState, ObservedChild
 from mergesearch.reasons import Reason
@@ -34,6 +35,8 @@ CONFIGURATION_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "
 EMPTY_WORDS = ("Completed", "Error")
 """Reasons of a container that say no more than its exit code."""
 LONGEST_MESSAGE = 500
+STARTING = timedelta(seconds=30)
+"""A pod may be created for so long without a word."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Waiting:
     message: str
     trouble_since: datetime | None = None
     """Since when it waits for something that a person has to mend; None while it only queues."""
+    worth_telling: bool = True
+    """Not so while the scheduler has not even looked."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,29 @@ def see_all(resource: MergeSearch, jobs: Iterable[Document], pods: Iterable[Docu
         stage = resource.spec.evaluator if evaluator else resource.spec.merger
         one = see(job, owned.get(meta["uid"], []), now, pending_seconds=stage.pending_deadline_seconds)
         going = bool(meta.get("deletionTimestamp"))
-        seen.append(replace(one, name=meta["name"], uid=meta["uid"], going=going))
+        told = told_of(one.waiting, now)
+        child = replace(one.child, image=one.image, waiting=told)
+        due = one.due if told is not None or one.waiting is None else told_at(one.waiting, one.due)
+        seen.append(replace(one, child=child, due=due, name=meta["name"], uid=meta["uid"], going=going))
     return seen
+
+
+def told_of(waiting: Waiting | None, now: datetime) -> step.Waiting | None:
+    """What the status should say of a wait. Every pod is created for a moment; that is told only where it lasts."""
+    if waiting is None or not waiting.worth_telling:
+        return None
+    since = waiting.trouble_since
+    if waiting.reason is Reason.POD_NOT_STARTED and since is not None and now < since + STARTING:
+        return None
+    return step.Waiting(waiting.reason, waiting.message)
+
+
+def told_at(waiting: Waiting, due: datetime | None) -> datetime | None:
+    """When a wait will be worth telling, or what else is due before."""
+    if waiting.trouble_since is None:
+        return due
+    told = waiting.trouble_since + STARTING
+    return told if due is None else min(told, due)
 
 
 def _ours(resource: MergeSearch, meta: Document) -> bool:
@@ -215,9 +241,9 @@ def _why_pending(pod: Document) -> Waiting | None:
     scheduled = _condition(pod, "PodScheduled")
     created = _time(pod["metadata"]["creationTimestamp"])
     if scheduled is None or scheduled["status"] != "True":
-        message = _tail((scheduled or {}).get("message", "")) or "not scheduled yet"
+        message = _tail((scheduled or {}).get("message", ""))
         if "persistentvolumeclaim" not in message.lower():
-            return Waiting(Reason.QUEUED, message)
+            return Waiting(Reason.QUEUED, message or "not scheduled yet", worth_telling=bool(message))
         return Waiting(Reason.VOLUME_UNAVAILABLE, message, created)
     since = _time(scheduled.get("lastTransitionTime")) or created
     state = _container_state(pod, "waiting")

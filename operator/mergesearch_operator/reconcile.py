@@ -80,7 +80,7 @@ class Reconciler:
             if after is not before:
                 document = self._write(resource, document, after, now)
                 resource = resource.model_copy(update={"status": after})
-            taken = self._act(resource, after, seen)
+            taken = self._act(resource, after, seen, now)
             if after is not before:
                 self._tell(resource, before, after, now)
             if not taken:
@@ -129,7 +129,9 @@ class Reconciler:
             self._cluster.write_status({**document, "status": stored(step.status)})
             self._tell(resource, before, step.status, now)
 
-    def _act(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> list[ObservedChild]:
+    def _act(
+        self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen], now: datetime
+    ) -> list[ObservedChild]:
         """Create what is missing and delete what is not wanted; returns launches whose name somebody else has."""
         wanted = {child.name: child for child in children(resource, status)}
         there = {found.name: found for found in seen}
@@ -140,13 +142,13 @@ class Reconciler:
                 self._cluster.create_claim(claim)
         for name, child in wanted.items():
             if name not in there:
-                taken += self._create(resource, child)
+                taken += self._create(resource, child, now)
         for name, found in there.items():
             if name not in wanted and not found.going:
                 self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
         return taken
 
-    def _create(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
+    def _create(self, resource: MergeSearch, child: Child, now: datetime) -> list[ObservedChild]:
         manifest = jobs.job(resource, child, self._images)
         try:
             self._cluster.create_job(manifest)
@@ -154,6 +156,10 @@ class Reconciler:
             return self._adopt(resource, child)
         except faults.RefusedError as error:
             return [_refused(child, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
+        except faults.UnavailableError as error:
+            if error.code == faults.FORBIDDEN:
+                self._post(events.once(resource, events.Note("Warning", "JobForbidden", str(error)), now))
+            raise
         return []
 
     def _adopt(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:

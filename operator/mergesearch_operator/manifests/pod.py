@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from mergesearch.api import base
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import Stage as StageSpec
-from mergesearch.lifecycle import accounting
 from mergesearch.lifecycle.children import Child
 from mergesearch.worker import REQUEST_VARIABLE, TERMINATION_LOG_VARIABLE
 from mergesearch_operator import constants
@@ -81,7 +81,7 @@ def _resources(child: Child, stage: StageSpec) -> dict[str, dict[str, str]]:
     heavy = child.request.kind in HEAVY
     both = {"requests": stage.resources.requests, "limits": stage.resources.limits}
     return {
-        part: {name: amount for name, amount in amounts.items() if heavy or not accounting.GPU.fullmatch(name)}
+        part: {name: amount for name, amount in amounts.items() if heavy or not base.GPU.fullmatch(name)}
         for part, amounts in both.items()
     }
 

@@ -10,6 +10,7 @@ from cluster.handle import Cluster
 from mergesearch_operator.client import Client
 from support import served
 from support.operator_bed import Bed
+
 RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/enforce-version": "latest",

@@ -39,8 +39,8 @@ class Killer:
 EVERY_WRITE = {"PUT mergesearches/status", "POST jobs", "DELETE jobs"}
 
 
-# Each life has one write. What is killed before its second write has read the answer to the first one, and what it reads
-# until then; its first write after that is always the next one of the search, so each write is met by both.
+# Each life has one write. What is killed before its second one has read the answer to the first, and all that it reads
+# until then; its first write after that is the next one of the search, so each write is met in both ways.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "kinds"),

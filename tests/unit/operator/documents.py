@@ -1,10 +1,11 @@
 """Jobs and pods as the API server would give them, as far as the operator reads them."""
 
+import functools
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import MergeSearchStatus
 from mergesearch.lifecycle.children import Child, children
 from mergesearch_operator.manifests import job as jobs
 from mergesearch_operator.settings import Images
@@ -20,17 +21,17 @@ def at(seconds: float) -> str:
     return (NOW + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def search_with_children(stage: str, **parts: Any) -> tuple[MergeSearch, MergeSearchStatus, tuple[Child, ...]]:
-    """A search as soon as it has a launch of a stage, and the children that it wants then."""
-    bench = world.Bench(world.resource(**parts))
-    status = bench.until(lambda now: any(launch.stage == stage for launch in now.launches))
-    return bench.resource, status, children(bench.resource, status)
-
-
 def child_of(stage: str, **parts: Any) -> tuple[MergeSearch, Child]:
-    """A search and one child of a stage."""
-    resource, _, wanted = search_with_children(stage, **parts)
-    return resource, next(child for child in wanted if child.launch.stage == stage)
+    """A search as soon as it has a launch of a stage, and the child that it wants then."""
+    return _child_of(stage, json.dumps(parts))
+
+
+@functools.cache
+def _child_of(stage: str, parts: str) -> tuple[MergeSearch, Child]:
+    bench = world.Bench(world.resource(**json.loads(parts)))
+    status = bench.until(lambda now: any(launch.stage == stage for launch in now.launches))
+    wanted = children(bench.resource, status)
+    return bench.resource, next(child for child in wanted if child.launch.stage == stage)
 
 
 def job_of(resource: MergeSearch, child: Child, **status: Any) -> Document:

@@ -1,0 +1,178 @@
+"""Jobs, pods and claims as whole documents, and what holds for all of them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mergesearch.api.status import Launch, Stage
+from mergesearch.contract import REQUEST
+from mergesearch.lifecycle import children
+from mergesearch.worker import REQUEST_VARIABLE
+from mergesearch_operator import constants
+from mergesearch_operator.manifests import job as jobs
+from mergesearch_operator.manifests import volumes
+from unit.lifecycle import world
+from unit.operator import golden_jobs
+from unit.operator.documents import IMAGES, NOW, Document, child_of
+
+STAGES = ["PreflightCheckpoints", "PreflightTasks", "Merge", "Evaluate", "Compare", "Cleanup"]
+GPUS = {"resources": {"limits": {"nvidia.com/gpu": "1", "cpu": "2"}, "requests": {"amd.com/gpu": "1", "cpu": "1"}}}
+
+
+def job_of(stage: str, **parts: Any) -> Document:
+    resource, child = child_of(stage, **parts)
+    return jobs.job(resource, child, IMAGES)
+
+
+def pod_of(made: Document) -> Document:
+    spec: Document = made["spec"]["template"]["spec"]
+    return spec
+
+
+def container_of(made: Document) -> Document:
+    (container,) = pod_of(made)["containers"]
+    return dict(container)
+
+
+@pytest.mark.parametrize("name", golden_jobs.CASES)
+def test_a_job_is_the_document_that_is_kept(name: str) -> None:
+    assert golden_jobs.render(name) == (golden_jobs.FOLDER / f"{name}.yaml").read_text()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_pod_has_no_rights(stage: str) -> None:
+    """The rules of the Pod Security Standard `restricted`, one by one, and no token."""
+    spec, container = pod_of(job_of(stage)), container_of(job_of(stage))
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & set(spec)
+    allowed = {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= allowed
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] != 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "ports" not in container
+    assert spec["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in spec
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_mergers_and_evaluators_get_gpus(stage: str) -> None:
+    resources = container_of(job_of(stage, merger=GPUS, evaluator=GPUS))["resources"]
+    asked = {name for part in resources.values() for name in part if name.endswith("/gpu")}
+    assert asked == ({"nvidia.com/gpu", "amd.com/gpu"} if stage in ("Merge", "Evaluate") else set())
+    assert resources["limits"]["cpu"] == "2"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_process_finds_its_request_in_its_environment_and_runs_once(stage: str) -> None:
+    resource, child = child_of(stage)
+    made = jobs.job(resource, child, IMAGES)
+    variables = {one["name"]: one for one in container_of(made)["env"]}
+    assert REQUEST.validate_json(variables[REQUEST_VARIABLE]["value"]) == child.request
+    assert variables["MERGESEARCH_WRITER"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.uid"}}
+    assert made["spec"]["backoffLimit"] == 0
+    assert pod_of(made)["restartPolicy"] == "Never"
+    assert pod_of(made)["activeDeadlineSeconds"] == child.deadline_seconds
+    assert "activeDeadlineSeconds" not in made["spec"], "it would count the time in a queue"
+    assert "suspend" not in made["spec"], "a queue suspends, we do not"
+    assert "ttlSecondsAfterFinished" not in made["spec"], "a result outlives an operator that is away"
+
+
+def test_disruptions_are_ignored_before_anything_is_counted() -> None:
+    first, second = job_of("Merge")["spec"]["podFailurePolicy"]["rules"]
+    assert (first["action"], first["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+    assert (second["action"], second["onExitCodes"]["values"]) == ("FailJob", [64, 65, 66])
+
+
+def test_a_stage_waits_in_its_own_queue() -> None:
+    parts = {"merger": {"queueName": "cpus"}, "evaluator": {"queueName": "gpus", "priorityClass": "high"}}
+    merge, evaluate = job_of("Merge", **parts)["metadata"], job_of("Evaluate", **parts)["metadata"]
+    assert merge["labels"][constants.QUEUE_NAME] == "cpus"
+    assert constants.QUEUE_PRIORITY not in merge["labels"]
+    assert evaluate["labels"][constants.QUEUE_NAME] == "gpus"
+    assert evaluate["labels"][constants.QUEUE_PRIORITY] == "high"
+
+
+def test_an_image_of_the_search_wins_over_the_default() -> None:
+    assert container_of(job_of("Merge"))["image"] == IMAGES.merger
+    assert container_of(job_of("Evaluate", evaluator={"image": "own:1"}))["image"] == "own:1"
+    assert container_of(job_of("PreflightTasks", evaluator={"image": "own:1"}))["image"] == "own:1"
+    assert container_of(job_of("Compare"))["image"] == IMAGES.evaluator
+
+
+@given(
+    name=st.from_regex(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True),
+    number=st.integers(1, 99999),
+    stage=st.sampled_from(list(Stage)),
+)
+def test_every_name_fits_into_a_label(name: str, number: int, stage: Stage) -> None:
+    resource = world.resource()
+    uid = "0123abcd-0000-0000-0000-000000000000"
+    meta = resource.metadata.model_copy(update={"name": name, "uid": uid})
+    launch = Launch(number=number, stage=stage, created_at=NOW)
+    made = children.name(resource.model_copy(update={"metadata": meta}), launch)
+    assert len(made) <= 63
+    assert made.startswith(f"{name}-0123a-")
+
+
+def test_the_owner_reference_collects_the_job_and_blocks_nothing() -> None:
+    (owner,) = job_of("Merge")["metadata"]["ownerReferences"]
+    assert owner["controller"] is True
+    assert "blockOwnerDeletion" not in owner
+
+
+def test_another_request_has_another_digest() -> None:
+    resource, merge = child_of("Merge")
+    _, evaluate = child_of("Evaluate")
+    assert jobs.request_digest(merge) == jobs.request_digest(child_of("Merge")[1])
+    assert jobs.request_digest(merge) != jobs.request_digest(evaluate)
+    made = jobs.job(resource, merge, IMAGES)
+    assert made["metadata"]["annotations"] == {constants.REQUEST_DIGEST: jobs.request_digest(merge)}
+
+
+WORKSPACES = {
+    "existing": ({"persistentVolumeClaim": {"claimName": "w"}}, None, False),
+    "shared": ({"claimTemplate": {"size": "1Gi"}}, {"accessModes": ["ReadWriteMany"]}, False),
+    "one-node": ({"claimTemplate": {"size": "1Gi", "accessModes": ["ReadWriteOnce"]}}, {}, True),
+    "classed": (
+        {"claimTemplate": {"size": "1Gi", "accessModes": ["ReadWriteMany"], "storageClassName": "fast"}},
+        {"storageClassName": "fast"},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("workspace", "expected", "together"), WORKSPACES.values(), ids=WORKSPACES.keys())
+def test_a_workspace_is_claimed_where_the_search_asks_for_one(
+    workspace: Document, expected: Document | None, together: bool
+) -> None:
+    storage = {"checkpoints": {"persistentVolumeClaim": {"claimName": "c"}}, "workspace": workspace}
+    resource = world.resource(storage=storage)
+    claim = volumes.claim(resource, jobs.owner(resource))
+    assert (claim is None) == (expected is None)
+    if claim is not None and expected is not None:
+        assert claim["metadata"]["name"] == "soup-abcde-workspace"
+        assert claim["metadata"]["ownerReferences"] == [jobs.owner(resource)]
+        assert claim["spec"]["resources"] == {"requests": {"storage": "1Gi"}}
+        assert expected.items() <= claim["spec"].items()
+    affinity = pod_of(job_of("Merge", storage=storage)).get("affinity")
+    assert (affinity is not None) == together
+    if affinity is not None:
+        (term,) = affinity["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert term["topologyKey"] == "kubernetes.io/hostname"
+        assert term["labelSelector"]["matchLabels"] == {constants.SEARCH_UID: resource.metadata.uid}
