@@ -1,7 +1,7 @@
 """Namespaces on a real API server that serves MergeSearches."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -37,6 +37,21 @@ def namespaces(serving_cluster: Cluster) -> Iterator[Callable[[str], str]]:
     yield make
     for name in made:
         serving_cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def release(serving_cluster: Cluster) -> Iterator[Callable[[Sequence[Document]], None]]:
+    """Applies rendered objects; those of the cluster are gone after the test, the others with their namespace."""
+    applied: list[Document] = []
+
+    def apply(documents: Sequence[Document]) -> None:
+        applied.extend(documents)
+        serving_cluster.apply(*documents)
+
+    yield apply
+    for document in applied:
+        if document["kind"].startswith("ClusterRole"):
+            serving_cluster.kubectl("delete", document["kind"], document["metadata"]["name"])
 
 
 def _taken_as_it_comes(kind: str) -> Document:
