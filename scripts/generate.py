@@ -31,6 +31,7 @@ def messages_schema() -> str:
     """JSON Schemas of all requests and reports that cross a process border."""
     names = ("Merge", "Evaluation", "PreflightCheckpoints", "PreflightTasks", "Compare", "Cleanup")
     models = [getattr(contract, name + end) for end in ("Request", "Report") for name in names]
+    models.append(contract.ReadRequest)
     _, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
     return _json({"title": "Requests and reports", "version": contract.CONTRACT_VERSION, **schema})
 
@@ -68,6 +69,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/bad-checkpoints.md": functools.partial(page_of_tests, "unit.merger.bad_checkpoints_page"),
     "docs/bad-manifests.md": functools.partial(page_of_tests, "unit.api.bad_manifests_page"),
     "docs/bad-tasks.md": functools.partial(page_of_tests, "evaluator_support.bad_tasks_page"),
+    "docs/reference/chart.md": functools.partial(page_of_tests, "chart.values_page"),
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
     "docs/reference/rules.md": reference.rules_page,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chart import values_page
 from chart.helm import CHART, EVERYTHING, Document, Values, container, helm, only, render
 from cluster import settings
 from cluster.handle import Cluster
@@ -179,6 +180,20 @@ def test_chart_images_and_package_have_one_version() -> None:
     assert (chart["version"], chart["appVersion"]) == (VERSION, VERSION)
     for name in ("operator", "merger_image", "evaluator_image"):
         assert f"\nARG VERSION={VERSION}\n" in (settings.ROOT / name / "Dockerfile").read_text()
+
+
+def test_every_value_says_what_it_is_for() -> None:
+    parts = [value.path for value in values_page.values() if value.part]
+    told = {value.path for value in values_page.values()}
+
+    def check(document: dict[str, Any], above: str) -> None:
+        for name, value in document.items():
+            path = f"{above}{name}"
+            assert path in told
+            if path in parts:
+                check(value, f"{path}.")
+
+    check(yaml.safe_load((CHART / "values.yaml").read_text()), "")
 
 
 def _environment(values: dict[str, Any]) -> dict[str, str]:
