@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("recipe", nargs="+", metavar="NAME=DOCKERFILE", help="what to build, on our base image")
     made.add_argument("--build-arg", action="append", default=[], metavar="[NAME:]KEY=VALUE", help="for one or all")
     made.add_argument("--context", type=Path, default=settings.ROOT, help="what the Dockerfiles copy from")
+    made.add_argument("--folder", type=Path, help="where the cluster lives, instead of the usual place")
     made.set_defaults(run=_images)
 
     for name, run, text in (
@@ -78,7 +79,7 @@ def _images(arguments: argparse.Namespace) -> None:
         words = [text.removeprefix(f"{name}:") for text in arguments.build_arg]
         own = dict(word.split("=", 1) for word in words if ":" not in word.split("=", 1)[0])
         recipe = images.recipe(name, Path(dockerfile), context=arguments.context, arguments=own)
-        print(images.deliver([images.build(recipe)])[0])
+        print(images.deliver([images.build(recipe)], arguments.folder)[0])
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ def build(wanted: Recipe) -> str:
 
 def load(runtime: Runtime, references: Sequence[str]) -> None:
     """Brings images to the node; layers that it has are not sent again."""
+    if runtime.program.running() is None:
+        raise ClusterError(f"no cluster runs in {runtime.folder}: start it by `up` first")
     missing = [reference for reference in references if reference not in runtime.images()]
     if not missing:
         return
@@ -89,14 +91,18 @@ def push(registry: str, references: Sequence[str]) -> list[str]:
     return pushed
 
 
-def deliver(references: Sequence[str]) -> list[str]:
+def deliver(references: Sequence[str], folder: Path | None = None) -> list[str]:
     """Brings images to the cluster in use, the caller's or ours; returns the names by which its pods ask for them.
+
+    Args:
+        references: The names of built images.
+        folder: Where our cluster lives, if not in the usual place.
 
     Raises:
         ClusterError: The cluster is the caller's, and it is not said where its images come from.
     """
     if settings.callers_kubeconfig() is None:
-        load(Runtime(settings.run_folder(light=False)), references)
+        load(Runtime((folder or settings.run_folder(light=False)).resolve()), references)
         return list(references)
     registry = os.environ.get(settings.REGISTRY_VARIABLE)
     if not registry:
