@@ -15,8 +15,8 @@ from chart.helm import CHART
 
 INTRODUCTION = """# Values of the chart
 
-Generated from `charts/mergesearch/values.yaml` by `make generate`. `charts/mergesearch/values.schema.json` refuses every
-other value.
+Generated from `charts/mergesearch/values.yaml` by `make generate`. Every other value is refused by
+`charts/mergesearch/values.schema.json`.
 
 | value | default | |
 |---|---|---|
