@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from mergesearch import contract
 from mergesearch.api import resource, spec
 from mergesearch.crd import definition, reference
+from mergesearch_operator import families
 
 ROOT = Path(__file__).resolve().parent.parent
 Schema = dict[str, Any]
@@ -55,6 +56,26 @@ def spec_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_reference() -> str:
+    """Every metric of the operator: name, kind, labels and what it says."""
+    lines = [
+        "# Metrics of the operator",
+        "",
+        "Generated from `operator/mergesearch_operator/families.py` by `make generate`.",
+        "",
+        "The operator serves them at `/metrics`. Series with the labels `namespace` and `name` are those of one search,"
+        " and vanish with it. Besides these there are the usual ones of a process, such as"
+        " `process_resident_memory_bytes`.",
+        "",
+        "| metric | kind | labels | |",
+        "|---|---|---|---|",
+    ]
+    for family in families.ALL:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.full_name}` | {family.kind} | {labels} | {_inline(family.text)} |")
+    return "\n".join(lines) + "\n"
+
+
 def page_of_tests(module: str) -> str:
     """A page whose sentences are what the program says to a table of cases in the tests."""
     tests = str(ROOT / "tests")
@@ -73,6 +94,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
     "docs/reference/rules.md": reference.rules_page,
+    "docs/reference/metrics.md": metrics_reference,
     "docs/reference/spec.md": spec_reference,
     "docs/reference/status.md": reference.status_page,
 }

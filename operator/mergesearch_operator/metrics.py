@@ -11,24 +11,23 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client import Counter as CounterMetric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import Launch, MergeSearchStatus, Phase, Record, RecordState
+from mergesearch.api.status import Launch, MergeSearchStatus, Phase, RecordState
 from mergesearch.lifecycle import records
 from mergesearch.reasons import Reason
-from mergesearch_operator import events
+from mergesearch_operator import events, families
 from mergesearch_operator.cluster import Key
+from mergesearch_operator.families import Family
 from mergesearch_operator.observe import Seen
 from mergesearch_operator.reconcile import Done
 from mergesearch_operator.workqueue import WorkQueue
 
 # It has no types.
 _disable_created_metrics: Callable[[], None] = disable_created_metrics
-STAGE_BUCKETS = (5, 15, 30, 60, 120, 300, 600, 1200, 2400, 4800, 9600)
-STEP_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-OF_A_SEARCH = ("namespace", "name")
+MetricFamily = GaugeMetricFamily | CounterMetricFamily
+Known = list[tuple[Key, MergeSearchStatus]]
 
 
 class Metrics:
@@ -40,34 +39,11 @@ class Metrics:
         self._searches = Searches()
         self.registry.register(self._searches)
         self.registry.register(Queue(queue))
-        self._steps = Histogram(
-            "mergesearch_reconcile_duration_seconds",
-            "Time that one step of one search has taken.",
-            buckets=STEP_BUCKETS,
-            registry=self.registry,
-        )
-        self._errors = CounterMetric(
-            "mergesearch_reconcile_errors", "Steps that have failed.", ["reason"], registry=self.registry
-        )
-        self._requests = CounterMetric(
-            "mergesearch_api_requests",
-            "Requests to the API server; code 0 stands for no answer.",
-            ["verb", "resource", "code"],
-            registry=self.registry,
-        )
-        self._stages = Histogram(
-            "mergesearch_stage_duration_seconds",
-            "Running time of the Jobs of a stage.",
-            ["stage"],
-            buckets=STAGE_BUCKETS,
-            registry=self.registry,
-        )
-        self._retries = CounterMetric(
-            "mergesearch_retries",
-            "Tries beyond the first, of candidates, baselines and confirmations, by what made them necessary.",
-            ["reason"],
-            registry=self.registry,
-        )
+        self._retries = self._counter(families.RETRIES)
+        self._stages = self._histogram(families.STAGE_DURATION)
+        self._steps = self._histogram(families.STEP_DURATION)
+        self._errors = self._counter(families.STEP_ERRORS)
+        self._requests = self._counter(families.REQUESTS)
         ProcessCollector(registry=self.registry)
 
     def on_request(self, verb: str, resource: str, code: int, seconds: float) -> None:  # noqa: ARG002
@@ -93,6 +69,12 @@ class Metrics:
     def forget(self, there: set[Key]) -> None:
         """Only these searches exist."""
         self._searches.keep(there)
+
+    def _counter(self, family: Family) -> CounterMetric:
+        return CounterMetric(family.name, family.text, family.labels, registry=self.registry)
+
+    def _histogram(self, family: Family) -> Histogram:
+        return Histogram(family.name, family.text, family.labels, buckets=family.buckets, registry=self.registry)
 
 
 def ended(done: Done) -> Iterator[tuple[Launch, float]]:
@@ -121,13 +103,13 @@ class Searches(Collector):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[Key, MergeSearch] = {}
+        self._known: dict[Key, MergeSearchStatus] = {}
         self._unreadable: set[Key] = set()
 
     def put(self, key: Key, resource: MergeSearch) -> None:
         """The search as it is now."""
         with self._lock:
-            self._known[key] = resource
+            self._known[key] = resource.status or MergeSearchStatus()
             self._unreadable.discard(key)
 
     def remove(self, key: Key, *, unreadable: bool) -> None:
@@ -140,22 +122,18 @@ class Searches(Collector):
     def keep(self, there: set[Key]) -> None:
         """All others are gone."""
         with self._lock:
-            self._known = {key: resource for key, resource in self._known.items() if key in there}
+            self._known = {key: status for key, status in self._known.items() if key in there}
             self._unreadable &= there
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[MetricFamily]:
         """Everything, anew."""
         with self._lock:
-            known, unreadable = sorted(self._known.items()), len(self._unreadable)
+            known, unreadable = sorted(self._known.items(), key=lambda item: item[0]), len(self._unreadable)
         yield _phases(known)
-        yield GaugeMetricFamily(
-            "mergesearch_unreadable_searches", "Searches that this release cannot read and leaves alone.", unreadable
-        )
-        for make in PER_SEARCH:
-            yield make(known)
-
-
-Known = list[tuple[Key, MergeSearch]]
+        yield _one(families.UNREADABLE, unreadable)
+        yield _candidates(known)
+        for family, value in OF_EACH_SEARCH.items():
+            yield _of_each(family, value, known)
 
 
 class Queue(Collector):
@@ -164,60 +142,51 @@ class Queue(Collector):
     def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[MetricFamily]:
         """Depth and age."""
-        yield GaugeMetricFamily(
-            "mergesearch_queue_depth", "Searches that are due for a step or in one.", value=len(self._queue)
-        )
-        yield GaugeMetricFamily(
-            "mergesearch_queue_oldest_age_seconds",
-            "How long the search that has waited longest has been due.",
-            value=self._queue.oldest(),
-        )
+        yield _one(families.QUEUE_DEPTH, len(self._queue))
+        yield _one(families.QUEUE_AGE, self._queue.oldest())
 
 
-def _phases(known: Known) -> Metric:
-    family = GaugeMetricFamily("mergesearch_searches", "Searches by phase.", labels=["phase"])
-    found = Counter((resource.status or MergeSearchStatus()).phase for _, resource in known)
+def _empty(family: Family) -> MetricFamily:
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    return kind(family.name, family.text, labels=family.labels)
+
+
+def _one(family: Family, value: float) -> MetricFamily:
+    made = _empty(family)
+    made.add_metric([], value)
+    return made
+
+
+def _phases(known: Known) -> MetricFamily:
+    made, found = _empty(families.SEARCHES), Counter(status.phase for _, status in known)
     for phase in Phase:
-        family.add_metric([phase.value], found[phase])
-    return family
+        made.add_metric([phase.value], found[phase])
+    return made
 
 
-def _candidates(known: Known) -> Metric:
-    family = GaugeMetricFamily(
-        "mergesearch_candidates", "Candidates of a search by state.", labels=[*OF_A_SEARCH, "state"]
-    )
-    for key, resource in known:
-        found = Counter(record.state for record in _status(resource).candidates)
+def _candidates(known: Known) -> MetricFamily:
+    made = _empty(families.CANDIDATES)
+    for key, status in known:
+        found = Counter(record.state for record in status.candidates)
         for state in RecordState:
-            family.add_metric([*key, state.value], found[state])
-    return family
+            made.add_metric([*key, state.value], found[state])
+    return made
 
 
-def _single(
-    name: str, text: str, value: Callable[[MergeSearchStatus], float | None], *, counter: bool = False
-) -> Callable[[Known], Metric]:
-    """A family with one number for each search; a search that has none yet has no series."""
-
-    def family(known: Known) -> Metric:
-        kind = CounterMetricFamily if counter else GaugeMetricFamily
-        made = kind(name, text, labels=list(OF_A_SEARCH))
-        for key, resource in known:
-            number = value(_status(resource))
-            if number is not None:
-                made.add_metric(list(key), number)
-        return made
-
-    return family
+def _of_each(family: Family, value: Callable[[MergeSearchStatus], float | None], known: Known) -> MetricFamily:
+    """One number for each search; a search that has none yet has no series."""
+    made = _empty(family)
+    for key, status in known:
+        number = value(status)
+        if number is not None:
+            made.add_metric(list(key), number)
+    return made
 
 
-def _status(resource: MergeSearch) -> MergeSearchStatus:
-    return resource.status or MergeSearchStatus()
-
-
-def _scored(some: Iterable[Record]) -> int:
-    return sum(record.state is RecordState.SCORED for record in some)
+def _scored(status: MergeSearchStatus) -> float:
+    return sum(record.state is RecordState.SCORED for record in records.everything(status))
 
 
 def _best_baseline(status: MergeSearchStatus) -> float | None:
@@ -230,31 +199,14 @@ def _generation(status: MergeSearchStatus) -> float | None:
     return max(generations, default=None)
 
 
-PER_SEARCH: tuple[Callable[[Known], Metric], ...] = (
-    _candidates,
-    _single(
-        "mergesearch_evaluations",
-        "Evaluations of a search that gave a score, baselines and confirmations included.",
-        lambda status: _scored(records.everything(status)),
-        counter=True,
-    ),
-    _single(
-        "mergesearch_best_fitness",
-        "Best fitness of a candidate on the search samples.",
-        lambda status: status.best.fitness if status.best is not None else None,
-    ),
-    _single("mergesearch_best_baseline_fitness", "Best fitness of a baseline on the search samples.", _best_baseline),
-    _single("mergesearch_generation", "Generation that the search is in, from 0.", _generation),
-    _single(
-        "mergesearch_gpu_seconds",
-        "Wall time of the search's processes times the GPUs that they asked for.",
-        lambda status: status.cost.gpu_seconds,
-        counter=True,
-    ),
-    _single(
-        "mergesearch_stalled",
-        "1 while a search waits for a person.",
-        lambda status: float(status.stalled is not None),
-    ),
-)
-"""Families with series for each search."""
+OF_EACH_SEARCH: dict[Family, Callable[[MergeSearchStatus], float | None]] = {
+    families.EVALUATIONS: _scored,
+    families.DISRUPTIONS: lambda status: status.counts.disrupted,
+    families.BEST: lambda status: status.best.fitness if status.best is not None else None,
+    families.BEST_BASELINE: _best_baseline,
+    families.CONFIRMED: lambda status: status.confirmed.fitness if status.confirmed is not None else None,
+    families.GENERATION: _generation,
+    families.GPU_SECONDS: lambda status: status.cost.gpu_seconds,
+    families.ACTIVE_SECONDS: lambda status: status.active_seconds,
+    families.STALLED: lambda status: float(status.stalled is not None),
+}

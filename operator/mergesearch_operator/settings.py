@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 PREFIX = "MERGESEARCH_"
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,13 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         images=Images(
             merger=_required(environment, "MERGER_IMAGE"),
             evaluator=_required(environment, "EVALUATOR_IMAGE"),
-            pull_policy=environment.get(PREFIX + "IMAGE_PULL_POLICY") or "IfNotPresent",
+            pull_policy=_pull_policy(environment),
         ),
         namespaces=tuple(name for name in environment.get(PREFIX + "NAMESPACES", "").split(",") if name),
-        workers=int(_number(environment, "WORKERS", 8, low=1, high=256)),
+        workers=_whole(environment, "WORKERS", 8, high=256),
         resync_seconds=_number(environment, "RESYNC_SECONDS", 60.0, low=0.1, high=3600.0),
-        probe_port=int(_number(environment, "PROBE_PORT", 8080, low=1, high=65535)),
-        metrics_port=int(_number(environment, "METRICS_PORT", 9090, low=1, high=65535)),
+        probe_port=_whole(environment, "PROBE_PORT", 8080, high=65535),
+        metrics_port=_whole(environment, "METRICS_PORT", 9090, high=65535),
     )
 
 
@@ -52,6 +53,20 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if not found:
         raise ValueError(f"{PREFIX}{name} is not set: the image of a search that names none")
     return found
+
+
+def _pull_policy(environment: Mapping[str, str]) -> str:
+    found = environment.get(PREFIX + "IMAGE_PULL_POLICY") or "IfNotPresent"
+    if found not in PULL_POLICIES:
+        raise ValueError(f"{PREFIX}IMAGE_PULL_POLICY is {found!r}; it must be Always, IfNotPresent or Never")
+    return found
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, *, high: int) -> int:
+    text = environment.get(PREFIX + name, "") or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= high:
+        raise ValueError(f"{PREFIX}{name} is {text!r}; it must be a whole number from 1 to {high}")
+    return int(text)
 
 
 def _number(environment: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:

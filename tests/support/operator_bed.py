@@ -101,6 +101,10 @@ class Bed:
                 continue
             return
 
+    def annotate(self, text: str, name: str = "soup") -> None:
+        """Change what nobody reads, so that every watch tells of the search."""
+        self.edit(lambda document: document["metadata"].update(annotations={"note": text}), name)
+
     def retry(self, name: str = "soup") -> None:
         """Send a stalled search on, and wait until it is on its way."""
         self.edit(lambda document: document["spec"].update(retry="mended"), name)

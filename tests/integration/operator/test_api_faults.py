@@ -16,7 +16,7 @@ OURS = ("mergesearches", "mergesearches/status", "jobs", "pods")
 
 @dataclass
 class Every:
-    """A fault at every seventh read, and at every third write: a step has three reads, one of which would always fail
+    """A fault at every seventh read, and at every fifth write: a step has three reads, one of which would always fail
     otherwise.
     """
 
@@ -27,7 +27,7 @@ class Every:
     def plan(self, call: Call) -> Fault | None:
         if not self.wanted(call):
             return None
-        return self.fault if next(self.turn) % (3 if call.write else 7) == 0 else None
+        return self.fault if next(self.turn) % (5 if call.write else 7) == 0 else None
 
 
 def _status(call: Call) -> bool:
@@ -100,7 +100,7 @@ def test_a_pause_that_the_server_asks_for_is_kept_whatever_happens_meanwhile(bed
     bed.create()
     bed.wait(lambda: refused)
     for turn in range(3):
-        bed.edit(lambda document, turn=turn: document["metadata"].update(annotations={"turn": str(turn)}))
+        bed.annotate(f"turn-{turn}")
     bed.wait(bed.jobs)
     first = next(call.number for call in proxy.calls if _create(call))
     assert sum(_own(call) and not call.write and call.number < first for call in proxy.calls) == 2

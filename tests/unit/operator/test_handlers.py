@@ -1,0 +1,43 @@
+"""What kopf is told, and when the operator is taken for stuck."""
+
+import inspect
+
+import kopf
+import pytest
+
+from mergesearch_operator import handlers
+
+
+@pytest.mark.parametrize(
+    ("since_resync", "oldest", "resync", "stuck"),
+    [
+        (299.0, 0.0, 60.0, None),
+        (301.0, 0.0, 60.0, "no resync for 301 s"),
+        (9.0, 0.0, 0.1, None),
+        (11.0, 0.0, 0.1, "no resync for 11 s"),
+        (0.0, 299.0, 60.0, None),
+        (0.0, 301.0, 60.0, "a search has waited 301 s for its step"),
+    ],
+    ids=["resync-late", "no-resync", "short-resync-late", "no-short-resync", "key-late", "key-stuck"],
+)
+def test_an_operator_is_stuck_when_resync_or_the_oldest_key_is_stale(
+    since_resync: float, oldest: float, resync: float, stuck: str | None
+) -> None:
+    assert handlers.why_stuck(since_resync, oldest, resync) == stuck
+
+
+def test_kopf_writes_nothing_and_watches_our_own_things_only() -> None:
+    settings = kopf.OperatorSettings()
+    handlers.configure(settings)
+    assert settings.posting.enabled is False
+    assert settings.peering.standalone is True
+    assert settings.scanning.disabled is True
+    assert sorted(settings.watching.label_selectors.values()) == ["mergesearch.io/search"] * 2
+    assert settings.watching.inactivity_timeout == 70
+    assert settings.watching.server_timeout == 600
+
+
+def test_no_handler_of_kopf_keeps_state_on_objects() -> None:
+    """Only events, start-up, login and probe: timers, daemons and change handlers patch the object, finalizers hang."""
+    used = {line.strip().split("(")[0] for line in inspect.getsource(handlers).splitlines() if "@kopf.on." in line}
+    assert used == {"@kopf.on.event", "@kopf.on.startup", "@kopf.on.login", "@kopf.on.probe"}
