@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
-from cluster import build, full, images, light, settings
+from cluster import build, buildah, full, images, light, settings
+from cluster.runtime import Runtime
 from cluster.settings import ClusterError
 
 
@@ -35,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--context", type=Path, default=settings.ROOT, help="what the Dockerfiles copy from")
     made.add_argument("--folder", type=Path, help="where the cluster lives, instead of the usual place")
     made.set_defaults(run=_images)
+
+    cleaned = commands.add_parser("clean", help="remove all images; what was built from Go modules stays")
+    cleaned.set_defaults(run=_clean)
 
     for name, run, text in (
         ("up", _up, "start the cluster; prints the lines for the shell that use it"),
@@ -71,6 +76,14 @@ def _status(arguments: argparse.Namespace) -> None:
     if cluster is None:
         raise ClusterError(f"nothing answers in {_folder(arguments)}")
     print(f"{cluster.server} answers; KUBECONFIG={cluster.kubeconfig}")
+
+
+def _clean(_: argparse.Namespace) -> None:
+    runtime = Runtime(settings.run_folder(light=False))
+    if runtime.program.running() is not None:
+        raise ClusterError("the cluster runs; stop it by `down` first")
+    buildah.remove()
+    shutil.rmtree(runtime.root, ignore_errors=True)
 
 
 def _images(arguments: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,9 +90,8 @@ def _kept(name: str, text: str) -> Path:
 
 def remove() -> None:
     """Removes the storage with every image in it."""
-    if storage().exists():
-        mounts.unmount(storage())
-        subprocess.run(["rm", "-rf", str(storage())], check=True)
+    mounts.unmount(storage())
+    shutil.rmtree(storage(), ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:
