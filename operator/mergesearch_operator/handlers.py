@@ -3,8 +3,11 @@
 kopf keeps no state here: no handler patches, no finalizer is set, so `kubectl delete` never waits for the operator.
 """
 
+import dataclasses
 import logging
+import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import kopf
@@ -30,7 +33,7 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue, resync: Resync, 
 
     @kopf.on.login(registry=registry)
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        return by_address(kopf.login_with_service_account(**kwargs)) or kopf.login_with_kubeconfig(**kwargs)
 
     @kopf.on.event(GROUP, VERSION, constants.PLURAL, registry=registry)
     async def search_changed(*, namespace: str | None, name: str, **_: Any) -> None:
@@ -52,6 +55,16 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue, resync: Resync, 
             # Any other exception is retried by kopf, and the probe hangs.
             raise kopf.PermanentError(stuck)
         return "ok"
+
+
+def by_address(
+    login: kopf.ConnectionInfo | None, environment: Mapping[str, str] = os.environ
+) -> kopf.ConnectionInfo | None:
+    """The login of a pod at the API server's address: its name is known only while the cluster's DNS works."""
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if login is None or not host:
+        return login
+    return dataclasses.replace(login, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -41,3 +41,20 @@ def test_no_handler_of_kopf_keeps_state_on_objects() -> None:
     """Only events, start-up, login and probe: timers, daemons and change handlers patch the object, finalizers hang."""
     used = {line.strip().split("(")[0] for line in inspect.getsource(handlers).splitlines() if "@kopf.on." in line}
     assert used == {"@kopf.on.event", "@kopf.on.startup", "@kopf.on.login", "@kopf.on.probe"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "server"),
+    [
+        ({}, "https://kubernetes.default.svc"),
+        ({"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "6443"}, "https://10.96.0.1:6443"),
+        ({"KUBERNETES_SERVICE_HOST": "fd00::1"}, "https://[fd00::1]:443"),
+    ],
+    ids=["not-told", "told", "told-in-six"],
+)
+def test_a_pod_reaches_the_api_server_without_a_name_server(environment: dict[str, str], server: str) -> None:
+    login = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="t", ca_path="/ca.crt")
+    found = handlers.by_address(login, environment)
+    assert found is not None
+    assert (found.server, found.token, found.ca_path) == (server, "t", "/ca.crt")
+    assert handlers.by_address(None, environment) is None
