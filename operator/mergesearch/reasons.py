@@ -18,6 +18,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     DRAINING = "Draining"
     REPLAY_DIVERGED = "ReplayDiverged"
+    IMAGE_CHANGED = "ImageChanged"
     NOT_YET = "NotYet"
     # Complete, because ...
     BUDGET_SPENT = "BudgetSpent"
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     DURATION_SPENT = "DurationSpent"
     GPU_HOURS_SPENT = "GpuHoursSpent"
     # Stalled: a person can mend it.
+    INVALID_SPEC = "InvalidSpec"
     PREFLIGHT_FAILED = "PreflightFailed"
     TOO_MANY_FAILURES = "TooManyFailures"
     GENERATION_FAILED = "GenerationFailed"

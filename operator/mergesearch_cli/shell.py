@@ -27,7 +27,7 @@ class View(Protocol):
 
 def run(resource: MergeSearch, state: StateFolder, runner: Runner, view: View) -> MergeSearch:
     """Step until the search rests: complete, failed, stalled or suspended. The caller holds the state folder."""
-    observed = Observed(blind_since=state.written_at())
+    observed = Observed(blind_since=state.seen_at())
     while True:
         now = datetime.now(UTC)
         before = resource.status or MergeSearchStatus()
@@ -36,6 +36,7 @@ def run(resource: MergeSearch, state: StateFolder, runner: Runner, view: View) -
             resource = resource.model_copy(update={"status": status})
             state.write(resource)
         runner.reconcile(children(resource, status), resource.spec.search.parallelism)
+        state.touch()
         view.show(resource, runner.activity())
         if rests(resource):
             return resource

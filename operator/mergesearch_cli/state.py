@@ -2,6 +2,7 @@
 
 <state>/search.json   the whole resource; written to a sibling file and renamed at every step that changed something
 <state>/lock          held by the run that works on it
+<state>/alive         touched whenever that run looks; what ran is booked until then, however the run ends
 <state>/volumes.json  where the volumes lay when the search began
 <state>/logs/         what the children print
 <state>/report.html   the page
@@ -42,6 +43,7 @@ class StateFolder:
         self.folder = folder.absolute()
         self.document = self.folder / "search.json"
         self.lock = self.folder / "lock"
+        self.alive = self.folder / "alive"
         self.volumes = self.folder / "volumes.json"
         self.logs = self.folder / "logs"
         self.report = self.folder / "report.html"
@@ -94,11 +96,16 @@ class StateFolder:
             raise GiveUpError(message, reason=Reason.NEWER_STATUS)
         return resource
 
-    def written_at(self) -> datetime | None:
-        """When the search was last written."""
+    def seen_at(self) -> datetime | None:
+        """When a run last looked at the search or wrote it."""
         if not self.document.exists():
             return None
-        return datetime.fromtimestamp(self.document.stat().st_mtime, tz=UTC)
+        looks = [path.stat().st_mtime for path in (self.document, self.alive) if path.exists()]
+        return datetime.fromtimestamp(max(looks), tz=UTC)
+
+    def touch(self) -> None:
+        """A run is here and looks: time until now is its own."""
+        self.alive.touch()
 
     def write(self, resource: MergeSearch) -> None:
         """Replace the search. Raises GiveUpError."""

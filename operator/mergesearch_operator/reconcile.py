@@ -14,6 +14,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from mergesearch.api import checks
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
 from mergesearch.contract import Exit, reports_in
@@ -76,7 +77,7 @@ class Reconciler:
             seen = self._observe(key, resource, now)
             before = resource.status or MergeSearchStatus()
             observed = Observed(children=tuple(_overlaid((one.child for one in seen if not one.going), taken)))
-            after = advance(resource, before, observed, now)
+            after = decide(resource, before, observed, now)
             if after is not before:
                 document = self._write(resource, document, after, now)
                 resource = resource.model_copy(update={"status": after})
@@ -188,6 +189,20 @@ class Reconciler:
             self._cluster.post_event(event)
         except faults.ApiError as error:
             logger.warning("an Event was lost: %s", error)
+
+
+def decide(resource: MergeSearch, before: MergeSearchStatus, observed: Observed, now: datetime) -> MergeSearchStatus:
+    """What the core decides; but a spec that can never work stalls before anything starts, with all its problems. The
+    API server has checked only what its rules can say.
+    """
+    problems = checks.check(resource) if before.next_launch == 1 else []
+    if not problems:
+        return advance(resource, before, observed, now)
+    if before.stalled is not None:
+        return before
+    told = "\n".join(str(problem) for problem in problems)
+    step = Step(resource=resource, status=before, observed=observed, now=now).change(start_time=now)
+    return summary.update(step.stall(Reason.INVALID_SPEC, told)).status
 
 
 def stored(status: MergeSearchStatus) -> Document:

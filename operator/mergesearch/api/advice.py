@@ -175,7 +175,9 @@ def claim_keeps_pods_apart(resource: MergeSearch) -> Iterator[Problem]:
 def gpu_hours_are_counted(resource: MergeSearch) -> Iterator[Problem]:
     """A budget of GPU-hours is spent by GPUs."""
     hours = resource.spec.search.max_gpu_hours
-    asked = [name for _, stage in check_pods.stages(resource) for name in stage.resources.limits if "gpu" in name]
+    asked = [
+        name for _, stage in check_pods.stages(resource) for name in stage.resources.limits if base.GPU.fullmatch(name)
+    ]
     if hours is not None and not asked:
         message = "no stage asks for a GPU, so this budget is never spent"
         allowed = 'evaluator.resources.limits with a GPU, such as nvidia.com/gpu: "1"'

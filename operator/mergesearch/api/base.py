@@ -16,6 +16,12 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "MergeSearch"
 
+GPU = re.compile(r"[^/]+/(gpu(\.shared)?|mig-.+)")
+"""Resources that count as GPUs: `nvidia.com/gpu`, `amd.com/gpu`, a share of one that is sliced in time
+(`nvidia.com/gpu.shared`) and a slice of a partitioned one (`nvidia.com/mig-1g.10gb`). A share or slice counts as 1,
+since nothing here knows how many make a whole: GPU-hours are then hours of slices.
+"""
+
 
 class ApiModel(BaseModel):
     """A frozen part of the resource with camelCase names; unknown fields and non-finite numbers are errors."""

@@ -408,7 +408,8 @@ class MergeSearchStatus(ApiModel):
     diverged: bool = False
     """Asking again gave other vectors than the recorded ones, which stay: numerical libraries have changed."""
     images: dict[str, Annotated[str, Field(max_length=1024)]] = Field(default={}, max_length=16)
-    """Digests of the images that ran, by stage."""
+    """Images that ran first, `merger` and `evaluator`, with their digests; `mergerNow` and `evaluatorNow` where later
+    processes ran other ones."""
     counts: Counts = Counts()
     """Of the search candidates."""
     baselines: tuple[Record, ...] = Field(default=(), max_length=MAX_BASELINES)

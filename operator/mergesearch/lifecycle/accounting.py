@@ -5,10 +5,10 @@ that is lost without an end (its shell was interrupted, its Job was deleted) is 
 """
 
 import math
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mergesearch.api.base import GPU
 from mergesearch.api.spec import MergeSearchSpec, Resources
 from mergesearch.api.status import Expense, Launch, Measured, RecordState, Stage
 from mergesearch.contract import EvaluationReport, Split
@@ -16,11 +16,6 @@ from mergesearch.errors import ExitCode
 from mergesearch.lifecycle import records
 from mergesearch.lifecycle.step import ChildState, ObservedChild, Step
 
-GPU = re.compile(r"[^/]+/(gpu(\.shared)?|mig-.+)")
-"""Resources that count as GPUs: `nvidia.com/gpu`, `amd.com/gpu`, a share of one that is sliced in time
-(`nvidia.com/gpu.shared`) and a slice of a partitioned one (`nvidia.com/mig-1g.10gb`). A share or slice counts as 1,
-since nothing here knows how many make a whole: GPU-hours are then hours of slices.
-"""
 WITH_RECORDS = (Stage.MERGE, Stage.EVALUATE)
 SUCCESS = {Stage.MERGE: RecordState.MERGED, Stage.EVALUATE: RecordState.SCORED}
 

@@ -26,6 +26,7 @@ from mergesearch.lifecycle import (
     completion,
     confirmation,
     generations,
+    images,
     interventions,
     outcomes,
     records,
@@ -41,6 +42,7 @@ Policy = Callable[[Step], Step]
 
 POLICIES: tuple[Policy, ...] = (
     clock.tick,
+    images.note,
     accounting.follow,
     outcomes.fold,
     interventions.suspend,

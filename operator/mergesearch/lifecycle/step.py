@@ -24,6 +24,15 @@ class ChildState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Why a child does not run yet."""
+
+    reason: Reason
+    """`Queued`: nothing is wrong. Any other: a person may have to mend something."""
+    message: str
+
+
+@dataclass(frozen=True)
 class ObservedChild:
     """One child as its shell sees it now. A child of a launch that the status does not hold is ignored."""
 
@@ -42,6 +51,10 @@ class ObservedChild:
     """Where it is `unread`: the digest that its termination message holds."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    waiting: Waiting | None = None
+    """While it is pending, where that is worth telling."""
+    image: str = ""
+    """The image that runs or ran, with its digest; empty where there is none."""
 
 
 @dataclass(frozen=True)

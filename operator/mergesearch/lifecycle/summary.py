@@ -11,10 +11,13 @@ from mergesearch.api.status import (
     RecordKind,
     RecordState,
 )
-from mergesearch.lifecycle import baselines, records, verdict
-from mergesearch.lifecycle.step import Step
+from mergesearch.lifecycle import baselines, images, records, verdict
+from mergesearch.lifecycle.step import MAX_DECISION, ChildState, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import selection
+
+DIGITS = 9
+"""Decimals of a difference of fitness; what lies below is the arithmetic's."""
 
 Fact = tuple[bool, Reason, str]
 
@@ -74,7 +77,7 @@ def best(step: Step) -> Best | None:
         id=ranked[0].id,
         fitness=ranked[0].fitness,
         weights=verdict.rounded_weights(step, ranked[0]),
-        gain=ranked[0].fitness - max(others) if others else None,
+        gain=round(ranked[0].fitness - max(others), DIGITS) if others else None,
     )
 
 
@@ -103,17 +106,32 @@ def _conditions(step: Step) -> tuple[Condition, ...]:
     at_rest = _at_rest(step)
     facts: dict[str, Fact] = {
         "Ready": (done, reason_done, _headline(step)),
-        "Reconciling": (at_rest is None, at_rest or Reason.RUNNING, ""),
+        "Reconciling": (False, at_rest, "") if at_rest is not None else (True, *_activity(step)),
         "Stalled": (stalled is not None, stalled.reason, stalled.message) if stalled else (False, Reason.RUNNING, ""),
         "Suspended": (spec.suspend, draining if spec.suspend else Reason.RUNNING, ""),
         "Complete": (done, reason_done, closed.message if done and closed is not None else ""),
         "Failed": (True, failed.reason, failed.message) if failed else (False, Reason.RUNNING, ""),
     }
+    other_images = images.changed(status.images)
+    if other_images:
+        facts["Reproducible"] = (False, Reason.IMAGE_CHANGED, other_images)
     if status.diverged:
         message = "asking again gives other vectors than the recorded ones, which stay: numpy or cmaes has changed"
         facts["Reproducible"] = (False, Reason.REPLAY_DIVERGED, message)
     before = {str(condition.type): condition for condition in status.conditions}
     return tuple(_condition(step, kind, fact, before.get(kind)) for kind, fact in facts.items())
+
+
+def _activity(step: Step) -> tuple[Reason, str]:
+    """That processes run, or why they do not: a queue is told only where all of them wait."""
+    ours = {launch.number for launch in step.status.launches}
+    there = [child for child in step.observed.children if child.launch in ours]
+    waiting = [child.waiting for child in there if child.state is ChildState.PENDING and child.waiting is not None]
+    trouble = [one for one in waiting if one.reason is not Reason.QUEUED]
+    if trouble or (waiting and len(waiting) == len(there)):
+        told = (trouble or waiting)[0]
+        return told.reason, clip(f"{len(waiting)} of {len(there)} processes wait: {told.message}", MAX_DECISION)
+    return Reason.RUNNING, ""
 
 
 def _at_rest(step: Step) -> Reason | None:

@@ -350,7 +350,10 @@ def _gpu_hours(
     """What ran and what is in flight stays within the GPU-hours; what nobody has measured yet goes alone."""
     limit = resource.spec.search.max_gpu_hours
     parts = {Stage.MERGE: resource.spec.merger, Stage.EVALUATE: resource.spec.evaluator}
-    asked = {stage: sum(map(int, part.resources.limits.values())) for stage, part in parts.items()}
+    asked = {
+        stage: sum(int(amount) for name, amount in part.resources.limits.items() if "gpu" in name or "mig" in name)
+        for stage, part in parts.items()
+    }
     if limit is None or not any(asked.get(launch.stage) for launch in fresh):
         return
     since = {child.launch: child.started_at for child in observed.children}
