@@ -30,9 +30,10 @@ SMALL: dict[str, Any] = {
         "parallelism": 2,
         "algorithm": {"cmaes": {"populationSize": 2}},
         "confirm": {"finalists": 1},
+        "baselines": ["Uniform"],
     },
 }
-"""Two checkpoints, two generations of two, one finalist: the shortest search that has every stage."""
+"""Two checkpoints, two generations of two, one finalist, one baseline: a short search that has every stage, 18 Jobs."""
 
 
 @dataclass

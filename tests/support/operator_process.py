@@ -77,11 +77,15 @@ class OperatorProcess:
 
     def stop(self, seconds: float = 30) -> int | None:
         """Ask it to end; returns its exit code."""
-        assert self._process is not None
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
         self.wait(seconds)
-        return self._process.exitcode
+        return self.exit_code
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last one that has ended."""
+        return None if self._process is None else self._process.exitcode
 
     def wait(self, seconds: float = 30) -> None:
         """Until it has ended."""

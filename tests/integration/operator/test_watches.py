@@ -28,18 +28,32 @@ def test_a_search_completes_while_watches_are_cut_and_expire(bed: Bed) -> None:
     def plan(call: Call) -> Fault | None:
         if not call.watch:
             return None
-        return (None, Fault(expired=True), Fault(answer=410, reason="Expired"))[next(turn) % 3]
+        return (None, Fault(expired=True), None, Fault(answer=503, reason="ServiceUnavailable"))[next(turn) % 4]
 
     proxy = bed.proxy(plan)
     bed.behind(proxy, resync_seconds="2").start()
     bed.create()
     cuts = 0
-    while bed.status().completion_time is None:
+
+    def complete() -> bool:
+        nonlocal cuts
         cuts += proxy.cut_watches()
         time.sleep(0.2)
+        return bed.status().completion_time is not None
+
+    bed.wait(complete, seconds=120)
     expected, _ = undisturbed()
     assert history(bed.until_complete()) == expected
     assert cuts >= 3
+
+
+def test_an_operator_that_may_not_watch_ends_and_says_so(bed: Bed) -> None:
+    """kopf cannot go on; the pod is started again."""
+    proxy = bed.proxy(lambda call: Fault(answer=403, reason="Forbidden") if call.watch else None)
+    operator = bed.behind(proxy).start()
+    operator.wait(60)
+    assert operator.exit_code == 1
+    assert "Watcher for mergesearches" in operator.log()
 
 
 def test_a_search_that_was_deleted_unseen_is_forgotten_at_the_next_resync(bed: Bed) -> None:
