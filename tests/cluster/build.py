@@ -1,6 +1,5 @@
 """Builds the programs of the cluster from the Go modules that binaries/go.mod pins, and keeps them by its content."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -8,11 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from cluster import settings
+from cluster import locks, settings
 from cluster.settings import ClusterError
 
 SOURCES = settings.PACKAGE / "binaries"
@@ -57,20 +55,11 @@ def ensure(programs: Sequence[str] = FULL) -> Path:
     target = folder()
     if all((target / name).is_file() for name in programs):
         return target
-    target.mkdir(parents=True, exist_ok=True)
-    with _alone_in(target):
+    with locks.held(target / ".lock"):
         for name in programs:
             if not (target / name).is_file():
                 _build(name, target)
     return target
-
-
-@contextmanager
-def _alone_in(target: Path) -> Iterator[None]:
-    """Two builders at once wait for one another."""
-    with (target / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(name: str, target: Path) -> None:

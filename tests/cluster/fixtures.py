@@ -28,16 +28,29 @@ def light_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 
 @pytest.fixture(scope="session")
-def real_cluster() -> Iterator[Client]:
+def was_up() -> bool:
+    """Whether our cluster was up before the session began."""
+    return full.running(settings.run_folder(light=False)) is not None
+
+
+@pytest.fixture(scope="session")
+def real_cluster(*, was_up: bool) -> Iterator[Client]:
     """A cluster that runs pods: the caller's (KUBECONFIG), or ours, which stays up if it was up before the session."""
     callers = settings.callers_kubeconfig()
     if callers is not None:
         yield Client(callers, build.ensure(("kubectl", "helm")))
         return
     folder = settings.run_folder(light=False)
-    was_up = full.running(folder) is not None
     try:
         yield full.up(folder)
     finally:
         if not was_up:
             full.down(folder)
+
+
+@pytest.fixture
+def disposable_cluster(real_cluster: Client, *, was_up: bool) -> Cluster:
+    """The same for tests that kill or remove it: only one that was started for this session."""
+    if was_up or not isinstance(real_cluster, Cluster):
+        pytest.skip("somebody's own cluster: not to be killed or removed by a test")
+    return real_cluster

@@ -1,12 +1,9 @@
 """The full cluster: a control plane and one node that runs pods. There is at most one on a machine."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import build, images, mounts, network, processes, requirements
+from cluster import build, images, locks, mounts, network, processes, requirements
 from cluster.control_plane import ControlPlane
 from cluster.handle import Cluster
 from cluster.node import Node
@@ -25,7 +22,7 @@ def up(folder: Path) -> Cluster:
     folder = folder.resolve()
     requirements.check()
     programs = build.ensure(build.FULL)
-    with _alone(folder):
+    with locks.held(_lock(folder)):
         folder.mkdir(parents=True, exist_ok=True)
         network.up(folder)
         runtime = Runtime(folder)
@@ -42,7 +39,7 @@ def up(folder: Path) -> Cluster:
 def down(folder: Path) -> None:
     """Ends exactly what was started in this folder, removes it and what the node left elsewhere; images stay."""
     folder = folder.resolve()
-    with _alone(folder):
+    with locks.held(_lock(folder)):
         runtime = Runtime(folder)
         traces = runtime.traces()
         Node(_plane(folder, build.folder()), runtime).stop()
@@ -72,10 +69,6 @@ def _let_proxy_work(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=cluster.kubectl(*binding, *rights))
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two calls for the same folder wait for one another."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _lock(folder: Path) -> Path:
+    """Beside the folder, which `down` removes."""
+    return folder.with_name(f".{folder.name}.lock")

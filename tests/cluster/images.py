@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import buildah, settings
+from cluster import buildah, locks, settings
 from cluster.recipes import REPOSITORY, Recipe
 from cluster.runtime import PAUSE, Runtime
 from cluster.settings import ClusterError
@@ -58,10 +58,21 @@ def load(runtime: Runtime, references: Sequence[str]) -> None:
     """Brings images to the node; layers that it has are not sent again."""
     if runtime.program.running() is None:
         raise ClusterError(f"no cluster runs in {runtime.folder}: start it by `up` first")
-    missing = [reference for reference in references if reference not in runtime.images()]
-    if not missing:
+    if set(references) <= runtime.images():
         return
-    with _told(f"{', '.join(missing)} on the node"), tempfile.TemporaryDirectory(dir=_scratch()) as folder:
+    with locks.held(_scratch() / ".lock"):
+        # Another process may have brought them while this one waited.
+        missing = [reference for reference in references if reference not in runtime.images()]
+        if missing:
+            _load(runtime, missing)
+
+
+def _load(runtime: Runtime, missing: Sequence[str]) -> None:
+    for left in _scratch().glob("layout-*"):
+        # Of a process that was killed: whoever holds the lock is the only one here.
+        shutil.rmtree(left)
+    told = _told(f"{', '.join(missing)} on the node")
+    with told, tempfile.TemporaryDirectory(dir=_scratch(), prefix="layout-") as folder:
         blobs = Path(folder, "blobs", "sha256")
         blobs.mkdir(parents=True)
         for name, size in runtime.blobs().items():

@@ -122,6 +122,8 @@ class Node:
             # A full disk of the machine that runs the tests is not what they are about, and images are costly here.
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
             "imageGCHighThresholdPercent": 100,
+            # What was brought to the node may be used, even if the same image was pulled before under another name.
+            "imagePullCredentialsVerificationPolicy": "NeverVerify",
             "nodeStatusUpdateFrequency": "5s",
             "logging": {"verbosity": 1},
         }

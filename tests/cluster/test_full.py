@@ -123,9 +123,9 @@ def command(*words: str) -> subprocess.Popen[str]:
 
 
 def test_an_up_that_was_killed_is_finished_by_the_next_and_the_gpus_outlive_the_kubelet(
-    real_cluster: Client, sample: str, namespace: str
+    disposable_cluster: Cluster, sample: str, namespace: str
 ) -> None:
-    cluster = ours_only(real_cluster)
+    cluster = disposable_cluster
     folder = cluster.plane.folder
     api_server = Program(folder, "kube-apiserver").running()
     for name in ("kubelet", "containerd"):
@@ -146,8 +146,10 @@ def test_an_up_that_was_killed_is_finished_by_the_next_and_the_gpus_outlive_the_
     complete(cluster, namespace, "after")
 
 
-def test_down_leaves_nothing_whether_pods_run_or_its_programs_are_dead(real_cluster: Client, sample: str) -> None:
-    cluster = ours_only(real_cluster)
+def test_down_leaves_nothing_whether_pods_run_or_its_programs_are_dead(
+    disposable_cluster: Cluster, sample: str
+) -> None:
+    cluster = disposable_cluster
     folder = cluster.plane.folder
     full.down(folder)
     before = [path for path in ELSEWHERE if Path(path).exists()]
