@@ -14,6 +14,7 @@ from support.history import history
 from support.operator_bed import Bed, undisturbed
 from support.operator_process import OperatorProcess
 
+pytestmark = pytest.mark.slow
 SYSTEM = "system"
 
 
@@ -63,7 +64,6 @@ def releases(own_cluster: Cluster) -> Iterator[Releases]:
     own_cluster.kubectl("delete", "crd", NAME, "--ignore-not-found")
 
 
-@pytest.mark.slow
 def test_a_search_goes_on_where_it_was_after_uninstall_and_a_new_install(releases: Releases, tmp_path: Path) -> None:
     cluster = releases.cluster
     releases.install()
