@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+from cluster.settings import ClusterError
+
 
 def beneath(folder: Path) -> list[Path]:
     """Every mount point in a folder, the innermost and newest first."""
@@ -16,7 +18,16 @@ def beneath(folder: Path) -> list[Path]:
 
 
 def unmount(folder: Path) -> None:
-    """Returns when nothing is mounted in a folder any more."""
+    """Returns when nothing is mounted in a folder any more: to remove it before would remove what is mounted there.
+
+    Raises:
+        ClusterError: Something stays mounted.
+    """
+    said = ""
     for point in beneath(folder):
         # Lazily: a process that is just ending may hold it for a moment longer.
-        subprocess.run(["umount", "--lazy", str(point)], capture_output=True, check=False)
+        done = subprocess.run(["umount", "--lazy", str(point)], capture_output=True, text=True, check=False)
+        said += done.stderr
+    left = beneath(folder)
+    if left:
+        raise ClusterError(f"still mounted: {', '.join(map(str, left))}\n{said}".rstrip())
