@@ -43,7 +43,7 @@ dev: $(VENV)/.dev  ## Install what the tests and checks need as well
 demo: $(VENV)/.local  ## Train a family of small models, search for their best merge, show the verdict
 	$(BIN)/mergesearch demo
 
-.PHONY: test test-fast test-vllm e2e coverage
+.PHONY: test test-fast test-vllm e2e e2e-chaos coverage
 test: $(VENV)/.dev  ## Every test but those that start vLLM
 	$(BIN)/pytest -m "not vllm and not cluster"
 
@@ -53,8 +53,11 @@ test-fast: $(VENV)/.dev  ## The tests without whole searches
 test-vllm: $(VENV)/.dev  ## The tests that start vLLM on the CPU
 	$(BIN)/pytest -m vllm
 
-e2e: $(VENV)/.dev  ## Whole searches on this machine with real processes (a part of `test`)
-	$(BIN)/pytest -m "not vllm" tests/e2e
+e2e: $(VENV)/.dev  ## Real pods on a real cluster: that of KUBECONFIG, or one that is started here, as root on Linux
+	$(BIN)/pytest -m cluster
+
+e2e-chaos: $(VENV)/.dev  ## One search on that cluster in a storm: 20 operators and 10 pods are killed
+	MERGESEARCH_OPERATOR_KILLS=20 MERGESEARCH_POD_KILLS=10 $(BIN)/pytest -m cluster -s tests/e2e/on_cluster/test_chaos.py
 
 coverage: $(VENV)/.dev  ## Branches of the core that the unit tests do not reach
 	$(BIN)/pytest -m "not vllm and not slow" --cov --cov-report=term-missing:skip-covered tests/unit

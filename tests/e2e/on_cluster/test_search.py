@@ -1,31 +1,16 @@
 """A whole search on a real Kubernetes, disturbed on the way, equals the same manifest on one machine."""
 
-import subprocess
-import sys
+import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mergesearch.api.resource import MergeSearch
 from support import history
 from support.installation import Installation, Place, manifest
-from support.quickstart import QUICKSTART
+from support.local_run import on_this_machine
 
 pytestmark = pytest.mark.cluster
-
-
-def on_this_machine(document: dict[str, object], family: Path, folder: Path) -> MergeSearch:
-    """The same manifest by `mergesearch run`."""
-    folder.mkdir()
-    file = folder / "search.yaml"
-    file.write_text(yaml.safe_dump(document))
-    volumes = {"checkpoints": family, "tasks": QUICKSTART / "tasks", "workspace": folder / "workspace"}
-    command = [sys.executable, "-P", "-m", "mergesearch_cli.app", "run", str(file), f"--state={folder / 'state'}"]
-    command += [f"--volume={name}={path}" for name, path in volumes.items()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return history.read(folder / "state")
 
 
 def test_a_disturbed_search_ends_as_it_does_on_one_machine(
@@ -89,4 +74,4 @@ def evict(place: Place, pod: str) -> None:
         "metadata": {"name": pod, "namespace": place.namespace},
     }
     path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}/eviction"
-    place.cluster.kubectl("create", "--raw", path, "-f", "-", stdin=yaml.safe_dump(body))
+    place.cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
