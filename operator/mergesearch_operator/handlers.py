@@ -4,10 +4,11 @@ kopf keeps no state here: no handler patches, no finalizer is set, so `kubectl d
 """
 
 import dataclasses
+import itertools
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kopf
@@ -21,6 +22,15 @@ STALE_RESYNCS, SHORTEST_STALE_SECONDS = 5, 10.0
 """Resyncs that may be missed before the operator is taken for stuck, and the seconds that must pass at least."""
 OLDEST_SECONDS = 300.0
 """How long a key may have been due before the operator is taken for stuck."""
+
+
+class Patience:
+    """Seconds between tries of a watch, without end: an operator that gives up would sit in its pod's back-off for
+    minutes after the API server is back, and the resync needs no watch.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1.0, 2.0, 4.0, 8.0, 16.0), itertools.repeat(30.0))
 
 
 def register(registry: kopf.OperatorRegistry, queue: WorkQueue, resync: Resync, resync_seconds: float) -> None:
@@ -74,6 +84,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.client_timeout = 660
     settings.watching.inactivity_timeout = 70
     settings.networking.request_timeout = 60
+    settings.networking.error_backoffs = Patience()
     # Without these the API server would send every pod and Job of the cluster.
     settings.watching.label_selectors["", "v1", "pods"] = constants.SEARCH
     settings.watching.label_selectors["batch", "v1", "jobs"] = constants.SEARCH

@@ -130,9 +130,12 @@ def _run(environment: dict[str, str], log: str) -> None:
 
 
 def _read(url: str) -> tuple[int, str]:
+    """Code and text; 0 and nothing while nobody listens."""
     try:
         with urllib.request.urlopen(url, timeout=20) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, ""

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mergesearch.contract import REQUEST, CleanupRequest, Exit, MergeRequest, Request, termination_message
 from mergesearch.errors import ExitCode
+from mergesearch.reasons import Reason
 from mergesearch.worker import REQUEST_VARIABLE
 from mergesearch_operator import constants, faults
 from mergesearch_operator.client import Client, Document
@@ -90,7 +91,11 @@ class ScriptedKubelet:
 
     def _look(self, pod: Document) -> None:
         uid, phase = pod["metadata"]["uid"], pod["status"].get("phase", "Pending")
-        if phase in ("Succeeded", "Failed") or pod["metadata"].get("deletionTimestamp"):
+        if phase in ("Succeeded", "Failed"):
+            return
+        if pod["metadata"].get("deletionTimestamp"):
+            asked = Exit(code=ExitCode.INTERRUPTED, reason=Reason.INTERRUPTED, message="asked to end")
+            self._write(pod, ended(ExitCode.INTERRUPTED, termination_message([], asked)))
             return
         request = request_of(pod)
         if uid not in self._started:
@@ -143,8 +148,9 @@ def disrupted(reason: str) -> Document:
 
 
 def stuck(reason: str, message: str) -> Document:
-    """The status of a pod that has a node but no container yet, for this reason."""
-    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": _now()}
+    """The status of a pod that has a node for an hour but no container, for this reason."""
+    since = _stamp(datetime.now(UTC) - timedelta(hours=1))
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": since}
     status = _status("Pending", {"waiting": {"reason": reason, "message": message}})
     return status | {"conditions": [scheduled]}
 
@@ -173,4 +179,8 @@ def _status(phase: str, state: Document) -> Document:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _stamp(datetime.now(UTC))
+
+
+def _stamp(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -132,7 +132,7 @@ def test_a_job_that_the_server_will_never_take_stalls_the_search_with_its_words(
     assert condition(status, "Stalled") == ("True", "RequestRefused")
     assert status.stalled is not None
     assert 'Unsupported value: "Sometimes"' in status.stalled.message
-    assert bed.events("RequestRefused")
+    bed.wait(lambda: bed.events("RequestRefused"))
 
 
 @pytest.mark.parametrize(

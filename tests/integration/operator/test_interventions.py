@@ -177,7 +177,7 @@ def test_a_search_that_is_created_again_under_its_name_starts_anew(bed: Bed) -> 
 def test_an_image_that_cannot_be_pulled_stalls_the_search_with_the_image_in_the_message(bed: Bed) -> None:
     bed.kubelet(start=lambda _pod, _request: stuck("ImagePullBackOff", "Back-off pulling image"))
     bed.operator(resync_seconds="1").start()
-    bed.create(evaluator={"pendingDeadlineSeconds": 10, "image": "example.org/nowhere:1"})
+    bed.create(evaluator={"image": "example.org/nowhere:1"})
     status = bed.until(lambda now: now.stalled, seconds=90)
     assert condition(status, "Stalled")[0] == "True"
     assert status.stalled is not None

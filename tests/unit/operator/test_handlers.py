@@ -1,6 +1,7 @@
 """What kopf is told, and when the operator is taken for stuck."""
 
 import inspect
+import itertools
 
 import kopf
 import pytest
@@ -35,6 +36,14 @@ def test_kopf_writes_nothing_and_watches_our_own_things_only() -> None:
     assert sorted(settings.watching.label_selectors.values()) == ["mergesearch.io/search"] * 2
     assert settings.watching.inactivity_timeout == 70
     assert settings.watching.server_timeout == 600
+
+
+def test_watches_are_tried_again_without_end() -> None:
+    settings = kopf.OperatorSettings()
+    handlers.configure(settings)
+    pauses = settings.networking.error_backoffs
+    assert not isinstance(pauses, int | float)
+    assert list(itertools.islice(pauses, 7)) == list(itertools.islice(pauses, 7)) == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_no_handler_of_kopf_keeps_state_on_objects() -> None:
