@@ -71,12 +71,15 @@ def test_a_search_goes_on_where_it_was_after_uninstall_and_a_new_install(release
     cluster.kubectl("create", "namespace", "team")
     admin = Client.connect(connections=4, kubeconfig=str(cluster.kubeconfig))
     with Bed(cluster, admin, "team", tmp_path) as bed:
-        kubelet = bed.kubelet()
+        kubelet = bed.kubelet(held=lambda request: request.kind == "evaluate" and request.candidates[0].id == "c0002")
         operator = releases.operator(bed)
         uid = bed.create()
-        bed.wait(lambda: len(bed.status().candidates) >= 2)
-        operator.kill()
+        bed.wait(lambda: len(bed.status().candidates) >= 2 and kubelet.running_pods("evaluate"))
+        # Its roles are gone before its process is, as on a cluster with nodes; and just then pods end.
         releases.helm("uninstall", "searches")
+        kubelet.release()
+        bed.wait(lambda: "403" in operator.log())
+        assert operator.stop() == 0
         assert releases.left() == []
         assert releases.defined()
         before = bed.status()
