@@ -15,6 +15,8 @@ from mergesearch.reasons import Reason
 from mergesearch_operator import constants
 
 LONGEST_NOTE = 1000
+NEW_BEST, FORBIDDEN = "NewBest", "Forbidden"
+"""Reasons of Events that no condition has: a better candidate; a quota or a missing right that holds things up."""
 WARNINGS = ("Stalled", "Failed")
 TOLD = ("Stalled", "Suspended", "Complete", "Failed")
 """Conditions whose becoming true is told."""
@@ -42,7 +44,7 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
     for old_record, new_record in changed_records(before, after):
         yield from _of_record(old_record, new_record)
     if after.best is not None and (before.best is None or before.best.id != after.best.id):
-        yield Note("Normal", "NewBest", f"{after.best.id} has {after.best.fitness:.4f} on the search samples")
+        yield Note("Normal", NEW_BEST, f"{after.best.id} has {after.best.fitness:.4f} on the search samples")
 
 
 def changed_records(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[tuple[Record, Record]]:

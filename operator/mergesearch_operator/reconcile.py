@@ -7,8 +7,9 @@ Killed between any two requests, the next step finds the same status and carries
 the plan is dropped, and the next step reads anew. Which event has led here does not matter.
 """
 
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -140,7 +141,9 @@ class Reconciler:
         if wanted:
             claim = volumes.claim(resource, jobs.owner(resource))
             if claim is not None and not there:
-                self._cluster.create_claim(claim)
+                taken += self._claim(resource, claim, wanted.values(), now)
+        if taken:
+            return taken
         for name, child in wanted.items():
             if name not in there:
                 taken += self._create(resource, child, now)
@@ -149,19 +152,37 @@ class Reconciler:
                 self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
         return taken
 
+    def _claim(
+        self, resource: MergeSearch, claim: Document, wanted: Iterable[Child], now: datetime
+    ) -> list[ObservedChild]:
+        try:
+            with self._blocked_told(resource, now):
+                self._cluster.create_claim(claim)
+        except faults.RefusedError as error:
+            message = f"the API server refuses the claim of the workspace: {error}"
+            return [_refused(child, Reason.REQUEST_REFUSED, message) for child in wanted]
+        return []
+
     def _create(self, resource: MergeSearch, child: Child, now: datetime) -> list[ObservedChild]:
         manifest = jobs.job(resource, child, self._images)
         try:
-            self._cluster.create_job(manifest)
+            with self._blocked_told(resource, now):
+                self._cluster.create_job(manifest)
         except faults.ExistsError:
             return self._adopt(resource, child)
         except faults.RefusedError as error:
             return [_refused(child, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
+        return []
+
+    @contextlib.contextmanager
+    def _blocked_told(self, resource: MergeSearch, now: datetime) -> Iterator[None]:
+        """A quota or a missing right passes, but a person wants to know why nothing happens until then."""
+        try:
+            yield
         except faults.UnavailableError as error:
             if error.code == faults.FORBIDDEN:
-                self._post(events.once(resource, events.Note("Warning", "JobForbidden", str(error)), now))
+                self._post(events.once(resource, events.Note("Warning", events.FORBIDDEN, str(error)), now))
             raise
-        return []
 
     def _adopt(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
         """The name is taken: by our own Job, which an earlier step has created unseen, or by somebody else's."""

@@ -117,8 +117,8 @@ def test_a_spent_quota_is_told_and_waited_for(bed: Bed) -> None:
     bed.kubelet()
     bed.operator(resync_seconds="1").start()
     bed.create()
-    bed.wait(lambda: bed.events("JobForbidden"))
-    assert "exceeded quota: few" in bed.events("JobForbidden")[0]["message"]
+    bed.wait(lambda: bed.events("Forbidden"))
+    assert "exceeded quota: few" in bed.events("Forbidden")[0]["message"]
     assert bed.status().stalled is None
     bed.cluster.kubectl("delete", "resourcequota", "few", "-n", bed.namespace)
     expected, _ = undisturbed()

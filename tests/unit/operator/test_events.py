@@ -93,7 +93,7 @@ def test_the_same_note_at_the_same_time_is_the_same_event() -> None:
 
 
 def test_what_is_told_once_has_the_same_name_at_any_time() -> None:
-    note = Note("Warning", "JobForbidden", "exceeded quota")
+    note = Note("Warning", "Forbidden", "exceeded quota")
     later = events.once(RESOURCE, note, NOW + timedelta(hours=1))
     assert later["metadata"] == events.once(RESOURCE, note, NOW)["metadata"]
     document = {"metadata": {"name": "soup", "namespace": "n", "uid": "u", "resourceVersion": "1"}}
