@@ -96,8 +96,8 @@ def _next_soup(status: MergeSearchStatus, singles: list[Record]) -> list[Record]
     soups = of_kind(status, RecordKind.GREEDY)
     if not singles or not all(record.state is RecordState.SCORED for record in (*singles, *soups)):
         return []
-    order = selection.ranked([record.fitness or 0.0 for record in singles])
-    tried = [(soup.members, soup.fitness or 0.0) for soup in (singles[order[0]], *soups)]
+    order = selection.ranked([fitness for _, fitness in records.scored(singles)])
+    tried = [(soup.members, fitness) for soup, fitness in records.scored((singles[order[0]], *soups))]
     members = selection.greedy_next(order, tried)
     if members is None:
         return []

@@ -1,5 +1,6 @@
 """When no more candidates are asked for, what the budgets still allow, and what is given up; pure."""
 
+import math
 from collections.abc import Callable
 
 from mergesearch.api.base import number_of, seconds_of
@@ -56,7 +57,7 @@ def nothing_has_improved(step: Step) -> Decision | None:
     told = strategy.told(step.status, step.status.algorithm.population_size) if step.status.algorithm else []
     if patience is None or len(told) <= patience:
         return None
-    best = [max((m.fitness for m in generation if m.fitness is not None), default=-1e300) for generation in told]
+    best = [max((m.fitness for m in generation if m.fitness is not None), default=-math.inf) for generation in told]
     if max(best[-patience:]) > max(best[:-patience]):
         return None
     return Decision(reason=Reason.NO_IMPROVEMENT, message=f"{patience} generations without a better candidate")

@@ -40,10 +40,10 @@ def build(spec: MergeSearchSpec, status: MergeSearchStatus, algorithm: Algorithm
     cmaes = spec.search.algorithm.cmaes or Cmaes()
     dimension = algorithm.dimension
     if name in ("Paper", "Random"):
-        mean, sigma = parametrization.box_mean((), dimension), 1.0
+        mean, sigma = parametrization.warm_start((), dimension), 1.0
     else:
         history = _history(spec, status) if cmaes.warm_start else ()
-        start = parametrization.softmax_mean if name == "Softmax" else parametrization.box_mean
+        start = parametrization.softmax_mean if name == "Softmax" else parametrization.warm_start
         mean = start(history, dimension)
         sigma = number_of(cmaes.sigma) if cmaes.sigma is not None else DEFAULT_SIGMA[name]
     return Strategy(

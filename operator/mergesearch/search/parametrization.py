@@ -37,26 +37,22 @@ def weights_of(x: Sequence[float], how: Map, skip_below: float = 0.0) -> tuple[f
     return tuple(float(weight) for weight in weights / weights.sum())
 
 
-def softmax_mean(history: Sequence[tuple[Sequence[float], float]], dimension: int, share: float = 0.3) -> Vector:
-    """Where the softmax search starts: z = log(½ · mean of the best weights + ½ / N), centred.
+History = Sequence[tuple[Sequence[float], float]]
+"""Weights with their fitness, in the order in which ties are broken."""
+SHARE = 0.3
+"""Of the history, the best part that a warm start goes by; at least one point."""
 
-    `history` holds (weights, fitness); the best `share` of it counts, at least one point; ties go to the earlier.
-    Without a history the start is the uniform merge, z = 0.
-    """
-    uniform = np.full(dimension, 1.0 / dimension)
+
+def softmax_mean(history: History, dimension: int, share: float = SHARE) -> Vector:
+    """Where the softmax search starts: z = log w of `warm_start`, centred; without a history the uniform merge, z = 0."""
     if not history:
         return np.zeros(dimension)
-    ranked = sorted(history, key=lambda point: -point[1])
-    best = ranked[: max(1, round(share * len(ranked)))]
-    mean = np.mean([np.asarray(weights, dtype=np.float64) for weights, _ in best], axis=0)
-    z = np.log(0.5 * mean + 0.5 * uniform)
+    z = np.log(warm_start(history, dimension, share))
     return np.asarray(z - z.mean(), dtype=np.float64)
 
 
-def box_mean(history: Sequence[tuple[Sequence[float], float]], dimension: int, share: float = 0.3) -> Vector:
-    """Where the box search starts: half the mean of the best weights, half uniform; 1/N without a history, as in the
-    paper.
-    """
+def warm_start(history: History, dimension: int, share: float = SHARE) -> Vector:
+    """W = ½ · mean of the best weights + ½ / N, where the box search starts; 1/N without a history, as in the paper."""
     uniform = np.full(dimension, 1.0 / dimension)
     if not history:
         return uniform

@@ -102,7 +102,7 @@ def test_a_vector_without_weights_is_refused(x: tuple[float, ...], how: Map, mes
 
 def test_without_a_history_the_start_is_the_uniform_merge() -> None:
     assert parametrization.softmax_mean([], 3).tolist() == [0.0, 0.0, 0.0]
-    assert parametrization.box_mean([], 4).tolist() == [0.25] * 4
+    assert parametrization.warm_start([], 4).tolist() == [0.25] * 4
 
 
 HISTORY = [((1.0, 0.0, 0.0), 0.5), ((0.0, 1.0, 0.0), 0.9), ((0.0, 0.0, 1.0), 0.7), ((1 / 3, 1 / 3, 1 / 3), 0.6)]
@@ -110,20 +110,20 @@ HISTORY = [((1.0, 0.0, 0.0), 0.5), ((0.0, 1.0, 0.0), 0.9), ((0.0, 0.0, 1.0), 0.7
 
 def test_a_history_pulls_the_start_halfway_to_its_best_points() -> None:
     halfway = [1 / 6, 1 / 2 + 1 / 6, 1 / 6]  # The best 30% of four points is one point.
-    assert parametrization.box_mean(HISTORY, 3) == pytest.approx(halfway)
+    assert parametrization.warm_start(HISTORY, 3) == pytest.approx(halfway)
     z = parametrization.softmax_mean(HISTORY, 3)
     assert parametrization.weights_of(tuple(z), "Softmax") == pytest.approx(halfway)
     assert np.sum(z) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_more_points_count_with_a_larger_share() -> None:
-    both = parametrization.box_mean(HISTORY, 3, share=0.5)
+    both = parametrization.warm_start(HISTORY, 3, share=0.5)
     assert both == pytest.approx([1 / 6, 5 / 12, 5 / 12])
 
 
 def test_of_equally_good_points_the_earlier_counts() -> None:
     tied = [((1.0, 0.0), 0.5), ((0.0, 1.0), 0.5)]
-    assert parametrization.box_mean(tied, 2) == pytest.approx([0.75, 0.25])
+    assert parametrization.warm_start(tied, 2) == pytest.approx([0.75, 0.25])
     assert parametrization.weights_of(tuple(parametrization.softmax_mean(tied, 2)), "Softmax") == pytest.approx(
         [0.75, 0.25]
     )
