@@ -44,7 +44,7 @@ SHARE = 0.3
 
 
 def softmax_mean(history: History, dimension: int, share: float = SHARE) -> Vector:
-    """Where the softmax search starts: z = log w of `warm_start`, centred; without a history z = 0, the uniform merge."""
+    """Where the softmax search starts: z = log w of `warm_start`, centred; uniform, z = 0, without a history."""
     if not history:
         return np.zeros(dimension)
     z = np.log(warm_start(history, dimension, share))
