@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster import mounts, network, settings, waiting
-from cluster.processes import Program
+from cluster.processes import Program, is_alive
 from cluster.settings import ClusterError
 
 PAUSE = "localhost/pause:1"
@@ -71,8 +71,10 @@ class Runtime:
                 self.ctr("tasks", "delete", "--force", container)
                 self.ctr("containers", "delete", container)
         self.program.stop()
-        for shim in self._shims():
+        shims = self._shims()
+        for shim in shims:
             os.kill(shim, signal.SIGKILL)
+        waiting.until("the shims have ended", lambda: not any(map(is_alive, shims)), seconds=20)
         mounts.unmount(self.folder)
         mounts.unmount(self.root)
 

@@ -1,6 +1,5 @@
 """The full cluster: pods run under the rules that the project's pods run under, and nothing is left when it goes."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster import full, images, mounts, network, processes, settings, volumes, waiting
+from cluster import build, full, images, mounts, network, processes, settings, volumes, waiting
 from cluster.handle import Client, Cluster
 from cluster.node import NAME
 from cluster.processes import Program
@@ -196,13 +195,16 @@ def running_pods(cluster: Cluster) -> int:
 
 
 def processes_that_name(text: str) -> list[str]:
+    """Those of the cluster and its pods; a person's editor may name the same file."""
+    ours = {*build.PACKAGES, "containerd", "containerd-shim-runc-v2", "python3"}
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if text in words and int(path.name) != os.getpid() and processes.is_alive(int(path.name)):
+        program = Path(words.split("\0")[0]).name
+        if text in words and program in ours and processes.is_alive(int(path.name)):
             found.append(words.replace("\0", " "))
     return found
 
