@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mergesearch.contract import REQUEST, CleanupRequest, Exit, MergeRequest, Request, termination_message
+from mergesearch.contract import (
+    REQUEST,
+    CleanupRequest,
+    Exit,
+    MergeRequest,
+    Request,
+    Termination,
+    digest_of,
+    termination_message,
+)
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
 from mergesearch.worker import REQUEST_VARIABLE
@@ -36,6 +45,8 @@ class ScriptedKubelet:
     """Says in which status a pod stays that does not start, or None where it starts."""
     held: Callable[[Request], bool] = lambda _request: False
     """Whether a pod with this request runs on and on."""
+    terse: Callable[[Request], bool] = lambda _request: False
+    """Whether the reports to this request are too long for a termination message; there is no log."""
     worlds: dict[str, World] = field(default_factory=dict)
     """By the UID of the search."""
     ended: list[tuple[str, float]] = field(default_factory=list)
@@ -111,7 +122,12 @@ class ScriptedKubelet:
         if isinstance(request, MergeRequest | CleanupRequest):
             world.remove(request.prune)
         reports = [answer() for answer in world.answers(request)]
-        return ended(0, termination_message(reports, Exit(code=ExitCode.DONE)))
+        for report in reports:
+            world.publish(request, report)
+        end = Exit(code=ExitCode.DONE)
+        if self.terse(request):
+            return ended(0, Termination(exit=end, reports_digest=digest_of(reports)).to_json())
+        return ended(0, termination_message(reports, end))
 
     @staticmethod
     def running() -> Document:

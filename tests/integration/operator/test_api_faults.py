@@ -51,6 +51,7 @@ CASES = {
     "unavailable-on-reads": (_read, Fault(answer=503, reason="ServiceUnavailable")),
     "answer-to-a-create-lost": (_create, Fault(lose=True)),
     "answer-to-a-write-lost": (_write, Fault(lose=True)),
+    "slow-answers": (_read, Fault(seconds=0.3)),
 }
 
 
@@ -67,7 +68,7 @@ def test_many_requests_go_wrong_and_the_history_is_the_same(bed: Bed, case: str)
     expected, calm = undisturbed()
     assert history(resource) == expected
     assert sorted(kubelet.world(uid).written) == sorted(calm.written)
-    assert proxy.served > 3
+    assert proxy.served >= 3
     assert "Traceback" not in operator.log()
 
 

@@ -75,7 +75,7 @@ def test_a_pod_that_vanishes_costs_a_retry_only_where_a_person_removed_it(bed: B
     assert history(bed.until_complete()) == expected
 
 
-def test_a_job_whose_pod_is_gone_with_its_report_is_done_over_and_never_scored_as_nothing(bed: Bed) -> None:
+def test_a_job_whose_pod_is_gone_with_its_report_is_read_from_the_workspace(bed: Bed) -> None:
     kubelet = bed.kubelet(held=lambda request: request.kind == "evaluate")
     operator = bed.operator().start()
     bed.create()
@@ -90,7 +90,24 @@ def test_a_job_whose_pod_is_gone_with_its_report_is_done_over_and_never_scored_a
     operator.start()
     kubelet.release()
     expected, _ = undisturbed()
-    assert history(bed.until_complete()) == expected
+    resource = bed.until_complete()
+    assert history(resource) == expected
+    assert resource.status is not None
+    assert resource.status.counts.retried == 0, "what it has published is read from the workspace"
+    assert [pod for pod, _ in kubelet.ended if pod.rsplit("-", 1)[0].endswith("-r")]
+
+
+def test_reports_that_are_too_long_for_a_termination_message_are_read_from_the_workspace(bed: Bed) -> None:
+    kubelet = bed.kubelet(terse=lambda request: request.kind == "evaluate")
+    bed.operator().start()
+    bed.create()
+    resource = bed.until_complete(seconds=120)
+    expected, _ = undisturbed()
+    assert history(resource) == expected
+    assert resource.status is not None
+    assert resource.status.counts.retried == 0
+    stages = [pod.rsplit("-", 1)[0][-1] for pod, _ in kubelet.ended]
+    assert stages.count("r") == stages.count("e")
 
 
 def _complete(bed: Bed, name: str) -> bool:
@@ -175,13 +192,33 @@ def test_a_search_that_is_created_again_under_its_name_starts_anew(bed: Bed) -> 
 
 
 def test_an_image_that_cannot_be_pulled_stalls_the_search_with_the_image_in_the_message(bed: Bed) -> None:
-    bed.kubelet(start=lambda _pod, _request: stuck("ImagePullBackOff", "Back-off pulling image"))
+    def start(_pod: Document, request: Request) -> Document | None:
+        broken = request.kind == "preflight-tasks"
+        return stuck("ImagePullBackOff", "Back-off pulling image") if broken else None
+
+    bed.kubelet(start=start)
     bed.operator(resync_seconds="1").start()
     bed.create(evaluator={"image": "example.org/nowhere:1"})
     status = bed.until(lambda now: now.stalled, seconds=90)
-    assert condition(status, "Stalled")[0] == "True"
+    assert condition(status, "Stalled") == ("True", "PreflightFailed")
     assert status.stalled is not None
-    assert "example.org/nowhere:1 cannot be pulled" in status.stalled.message
+    assert "pendingDeadlineSeconds = 1800: the image example.org/nowhere:1 cannot be pulled" in status.stalled.message
+
+
+def test_a_workspace_is_claimed_and_goes_with_its_search(bed: Bed) -> None:
+    bed.operator(resync_seconds="1").start()
+    storage = {
+        "checkpoints": {"persistentVolumeClaim": {"claimName": "c"}},
+        "workspace": {"claimTemplate": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}},
+    }
+    uid = bed.create(storage=storage)
+    bed.wait(bed.pods)
+    claims = f"/api/v1/namespaces/{bed.namespace}/persistentvolumeclaims"
+    (claim,) = bed.client.items(claims)
+    assert claim["metadata"]["name"] == f"soup-{uid[:5]}-workspace"
+    bed.delete()
+    bed.wait(lambda: not bed.jobs() and not bed.pods())
+    bed.wait(lambda: all(one["metadata"].get("deletionTimestamp") for one in bed.client.items(claims)))
 
 
 def test_a_raised_budget_resumes_a_complete_search(bed: Bed) -> None:
