@@ -96,22 +96,35 @@ class Resync:
         self._thread.join()
 
     def once(self) -> None:
-        """List all searches and put them into the queue. Raises ApiError."""
+        """List all searches and put them into the queue. Raises ApiError where no namespace can be listed.
+
+        One that cannot be, because it or our role in it is gone, does not hold up the others.
+        """
         keys: set[Key] = set()
-        for namespace in self._namespaces or (None,):
-            for document in self._cluster.searches(namespace):
-                keys.add((document["metadata"]["namespace"], document["metadata"]["name"]))
+        errors: list[faults.ApiError] = []
+        namespaces = self._namespaces or (None,)
+        for namespace in namespaces:
+            try:
+                documents = self._cluster.searches(namespace)
+            except faults.ApiError as error:
+                logger.warning("resync: %s", error)
+                errors.append(error)
+                continue
+            keys |= {(document["metadata"]["namespace"], document["metadata"]["name"]) for document in documents}
+        if len(errors) == len(namespaces):
+            raise errors[0]
         for key in sorted(keys):
             self._queue.add(key)
-        self._forget(keys)
+        if not errors:
+            self._forget(keys)
         self.last = time.monotonic()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
                 self.once()
-            except faults.ApiError as error:
-                logger.warning("resync: %s", error)
+            except faults.ApiError:
+                logger.warning("resync: no namespace could be listed")
             except Exception:
                 logger.exception("resync: a defect")
             self._stopped.wait(self._seconds)

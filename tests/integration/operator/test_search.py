@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mergesearch_operator import constants
 from support.history import history
 from support.operator_bed import Bed, undisturbed
+from support.operator_process import IMAGES
 
 
 def test_a_search_has_the_history_that_it_has_without_a_cluster(bed: Bed) -> None:
@@ -43,11 +46,21 @@ def test_the_installed_command_searches_and_ends_when_it_is_asked_to(bed: Bed) -
     assert "Traceback" not in said
 
 
-def test_a_missing_setting_is_named_and_nothing_starts(bed: Bed) -> None:
+NO_CLUSTER = {**IMAGES, "KUBECONFIG": "/nowhere/config"}
+BAD_STARTS = {
+    "no-image": ({}, 2, "MERGESEARCH_MERGER_IMAGE is not set: the image of a search that names none\n"),
+    "no-cluster": (NO_CLUSTER, 1, "no cluster: not in a pod, and no kubeconfig (/nowhere/config): "),
+}
+
+
+@pytest.mark.parametrize(("variables", "code", "said"), BAD_STARTS.values(), ids=BAD_STARTS.keys())
+def test_an_operator_that_cannot_start_says_why_in_one_line(variables: dict[str, str], code: int, said: str) -> None:
     command = Path(sys.executable).parent / "mergesearch-operator"
-    done = subprocess.run([str(command)], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr == "MERGESEARCH_MERGER_IMAGE is not set: the image of a search that names none\n"
+    environment = {"PATH": os.environ["PATH"], **variables}
+    done = subprocess.run([str(command)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
 
 
 def test_everything_that_is_created_says_whose_it_is(bed: Bed) -> None:

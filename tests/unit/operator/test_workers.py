@@ -142,6 +142,17 @@ def test_a_resync_of_some_namespaces_asks_for_no_other() -> None:
     assert kept[0] == {A, ("m", "c")}
 
 
+def test_a_namespace_that_cannot_be_listed_holds_up_no_other_and_is_not_forgotten() -> None:
+    queue, lists = WorkQueue(), Lists({"n": [A], "gone": faults.RefusedError("forbidden", code=403)})
+    made, kept = resync(lists, queue, ("gone", "n"))
+    first = made.last
+    until(lambda: len(lists.asked) > 5)
+    made.stop()
+    assert queue.take() == A
+    assert made.last > first
+    assert kept == [], "nobody knows what is in the other namespace"
+
+
 @pytest.mark.parametrize("error", [faults.UnavailableError("x"), KeyError("metadata")], ids=["unavailable", "defect"])
 def test_a_resync_that_fails_is_repeated_forgets_nothing_and_does_not_count_as_one(error: Exception) -> None:
     queue, lists = WorkQueue(), Lists({None: error})
