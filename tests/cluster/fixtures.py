@@ -50,7 +50,7 @@ def real_cluster(*, was_up: bool) -> Iterator[Client]:
 
 @pytest.fixture
 def disposable_cluster(real_cluster: Client, *, was_up: bool) -> Cluster:
-    """The same for tests that kill or remove it: only one that was started for this session."""
+    """The same for tests that kill or remove it: only one that these tests have started."""
     if was_up or not isinstance(real_cluster, Cluster):
         pytest.skip("somebody's own cluster: not to be killed or removed by a test")
     return real_cluster
