@@ -43,6 +43,15 @@ dev: $(VENV)/.dev  ## Install what the tests and checks need as well
 demo: $(VENV)/.local  ## Train a family of small models, search for their best merge, show the verdict
 	$(BIN)/mergesearch demo
 
+# For clusters with GPUs leave the arguments of the evaluator out: docs/operations.md.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+CPU := --build-arg REQUIREMENTS=constraints/evaluator-cpu.txt --build-arg SYSTEM_PACKAGES="libgomp1 libnuma1"
+.PHONY: images
+images:  ## Build the three images by docker, the evaluator for CPUs
+	docker build --file operator/Dockerfile --tag mergesearch/operator:$(VERSION) .
+	docker build --file merger_image/Dockerfile --tag mergesearch/merger:$(VERSION) .
+	docker build --file evaluator_image/Dockerfile --tag mergesearch/evaluator:$(VERSION) $(CPU) .
+
 .PHONY: test test-fast test-vllm e2e e2e-chaos coverage
 test: $(VENV)/.dev  ## Every test but those that start vLLM
 	$(BIN)/pytest -m "not vllm and not cluster"

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from mergesearch import contract
 from mergesearch.api import resource, spec
 from mergesearch.crd import definition, reference
+from mergesearch.report import advice
 from mergesearch_operator import families
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,24 @@ def messages_schema() -> str:
     models.append(contract.ReadRequest)
     _, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
     return _json({"title": "Requests and reports", "version": contract.CONTRACT_VERSION, **schema})
+
+
+def stalls_page() -> str:
+    """Every reason of a stall that has an advice of its own."""
+    lines = [
+        "# Why a search stalls, and the way out",
+        "",
+        "Generated from `operator/mergesearch/report/advice.py` by `make generate`.",
+        "",
+        "A stalled search keeps everything and starts nothing. The condition `Stalled` and an Event hold the reason and",
+        "a sentence that names what is wrong. The way out of a reason that is not listed here: "
+        + advice.DEFAULT.format(retry=advice.RETRY[advice.Place.CLUSTER]),
+        "",
+        "| reason | what to do on a cluster |",
+        "|---|---|",
+    ]
+    places = ((reason, advice.after_stall(reason, advice.Place.CLUSTER, scored=False)) for reason in advice.STALLED)
+    return "\n".join([*lines, *(f"| `{reason}` | {text} |" for reason, text in places)]) + "\n"
 
 
 def spec_reference() -> str:
@@ -94,6 +113,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
     "docs/reference/rules.md": reference.rules_page,
+    "docs/reference/stalls.md": stalls_page,
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/spec.md": spec_reference,
     "docs/reference/status.md": reference.status_page,

@@ -21,6 +21,9 @@ KEPT = "; all scores so far are kept"
 DEFAULT = "Mend what the message names, {retry}."
 
 STALLED: dict[Reason, str] = {
+    Reason.INVALID_SPEC: (
+        "Delete the search, mend its manifest, and apply it again; `mergesearch validate` prints the same problems."
+    ),
     Reason.PREFLIGHT_FAILED: "Mend what the preflight names, or see its log, {retry}.",
     Reason.TOO_MANY_FAILURES: "See why the candidates fail, mend it or raise search.maxFailures, {retry}.",
     Reason.GENERATION_FAILED: "See why the candidates fail and mend it, {retry}, and the failed ones are tried again.",
