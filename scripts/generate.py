@@ -45,8 +45,8 @@ def stalls_page() -> str:
         "",
         "Generated from `operator/mergesearch/report/advice.py` by `make generate`.",
         "",
-        "A stalled search keeps everything and starts nothing. The condition `Stalled` and an Event hold the reason and",
-        "a sentence that names what is wrong. The way out of a reason that is not listed here: "
+        "A stalled search keeps everything and starts nothing. The condition `Stalled` and an Event hold its reason,",
+        "with a sentence that names what is wrong. The way out of a reason that is not listed here: "
         + advice.DEFAULT.format(retry=advice.RETRY[advice.Place.CLUSTER]),
         "",
         "| reason | what to do on a cluster |",
