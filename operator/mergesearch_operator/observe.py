@@ -6,7 +6,8 @@ pod pending                                  pending; after pendingDeadlineSecon
 pod running                                  running
 pod succeeded or failed                      ended; its termination message holds exit and reports
 pod with DisruptionTarget, or terminating
-on a node that does not answer               ended by the platform
+on a node that does not answer, or one that
+its node has refused or forgotten            ended by the platform
 Job finished, pod gone                       ended; what it published lies on the workspace
 """
 
@@ -32,6 +33,8 @@ DEADLINE = "DeadlineExceeded"
 """Reason of a pod that has run for longer than it may."""
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 CONFIGURATION_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+FORGOTTEN = "ContainerStatusUnknown"
+"""Reason of a container that its node, started anew, has not found again."""
 EMPTY_WORDS = ("Completed", "Error")
 """Reasons of a container that say no more than its exit code."""
 LONGEST_MESSAGE = 500
@@ -136,6 +139,8 @@ def see(job: Document, pods: Sequence[Document], now: datetime, *, pending_secon
 
 def _of_pod(launch: int, pod: Document, now: datetime, patience: timedelta) -> Seen:
     phase = pod.get("status", {}).get("phase", "Pending")
+    if phase == "Failed" and _never_ran(pod):
+        return _ended_by_platform(launch, pod)
     if phase in ("Succeeded", "Failed"):
         return Seen(_ended(launch, pod), image=_image(pod), pod=pod["metadata"]["name"])
     lost_at = _lost_at(pod)
@@ -208,8 +213,9 @@ def _reason_of_death(pod: str | None, container: str | None, code: int) -> Reaso
 def _ended_by_platform(launch: int, pod: Document) -> Seen:
     terminated = _container_state(pod, "terminated")
     condition = _condition(pod, "DisruptionTarget") or {}
-    words = condition.get("message") or pod.get("status", {}).get("message") or "its node does not answer"
-    reason = condition.get("reason") or "Terminating"
+    where = "has restarted under it" if terminated.get("reason") == FORGOTTEN else "does not answer"
+    words = condition.get("message") or pod.get("status", {}).get("message") or f"its node {where}"
+    reason = condition.get("reason") or pod["status"].get("reason") or "Terminating"
     said = _termination(terminated.get("message", ""))
     child = ObservedChild(
         launch=launch,
@@ -278,6 +284,14 @@ def _lost_at(pod: Document) -> datetime | None:
 def _disrupted(pod: Document) -> bool:
     condition = _condition(pod, "DisruptionTarget")
     return condition is not None and condition["status"] == "True"
+
+
+def _never_ran(pod: Document) -> bool:
+    """Whether a failed pod says itself why, and not its container: its node could not take it after all, having lost
+    its GPUs for instance, or has restarted under it.
+    """
+    reason, terminated = pod["status"].get("reason"), _container_state(pod, "terminated")
+    return terminated.get("reason") == FORGOTTEN or (bool(reason) and reason != DEADLINE and not terminated)
 
 
 def _succeeded(pod: Document) -> bool:
