@@ -1,7 +1,7 @@
 """One step of one search: observe, decide, write, act.
 
     live GET of the resource ─> live LISTs of its Jobs and pods ─> advance ─> PUT /status, if anything changed
-        ─> create what is missing, delete what is not wanted ─> Events
+        ─> delete what is not wanted, create what is missing ─> Events
 
 Killed between any two requests, the next step finds the same status and carries on. After a conflict nothing is done:
 the plan is dropped, and the next step reads anew. Which event has led here does not matter.
@@ -82,9 +82,12 @@ class Reconciler:
             if after is not before:
                 document = self._write(resource, document, after, now)
                 resource = resource.model_copy(update={"status": after})
-            taken = self._act(resource, after, seen, now)
-            if after is not before:
-                self._tell(resource, before, after, now)
+            try:
+                taken = self._act(resource, after, seen, now)
+            finally:
+                # The status says it already, and no later step will: what keeps the Jobs from being made may last.
+                if after is not before:
+                    self._tell(resource, before, after, now)
             if not taken:
                 break
         return Done(resource, before, tuple(seen), _pause(after, seen, now))
@@ -134,9 +137,15 @@ class Reconciler:
     def _act(
         self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen], now: datetime
     ) -> list[ObservedChild]:
-        """Create what is missing and delete what is not wanted; returns launches whose name somebody else has."""
+        """Delete what is not wanted and create what is missing; returns launches whose name somebody else has.
+
+        In this order, since a quota of Jobs counts those that are over: what is missing may wait for just these to go.
+        """
         wanted = {child.name: child for child in children(resource, status)}
         there = {found.name: found for found in seen}
+        for name, found in there.items():
+            if name not in wanted and not found.going:
+                self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
         taken: list[ObservedChild] = []
         if wanted:
             claim = volumes.claim(resource, jobs.owner(resource))
@@ -147,9 +156,6 @@ class Reconciler:
         for name, child in wanted.items():
             if name not in there:
                 taken += self._create(resource, child, now)
-        for name, found in there.items():
-            if name not in wanted and not found.going:
-                self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
         return taken
 
     def _claim(
@@ -219,11 +225,12 @@ def decide(resource: MergeSearch, before: MergeSearchStatus, observed: Observed,
     problems = checks.check(resource) if before.next_launch == 1 else []
     if not problems:
         return advance(resource, before, observed, now)
-    if before.stalled is not None:
-        return before
     told = "\n".join(str(problem) for problem in problems)
-    step = Step(resource=resource, status=before, observed=observed, now=now).change(start_time=now)
-    return summary.update(step.stall(Reason.INVALID_SPEC, told)).status
+    step = Step(resource=resource, status=before, observed=observed, now=now)
+    # Told anew each time: an edit may have mended some of it.
+    step = step.change(start_time=before.start_time or now, stalled=None).stall(Reason.INVALID_SPEC, told)
+    after = summary.update(step).status
+    return before if after == before else after
 
 
 def stored(status: MergeSearchStatus) -> Document:
