@@ -41,13 +41,15 @@ def expense(stage: Stage, split: Split) -> Expense:
 
 
 def follow(step: Step) -> Step:
-    """Remember when processes start; book those that have gone without an end until they were last known to live.
+    """Remember when processes start; book those that have gone without an end until they were last known to live. A
+    child that waits after it has run has lost its process as well: its queue has taken the place back.
 
     A process that is seen again after all goes on from there, so that nothing is booked twice.
     """
     for launch in step.status.launches:
         child = step.observed.child(launch.number)
-        if child is None and launch.started_at is not None:
+        gone = child is None or child.state is ChildState.PENDING
+        if gone and launch.started_at is not None:
             until = _last_alive(step, launch)
             step = _book(step, launch, launch.started_at, until)
             step = _put(step, launch, started_at=None, booked_until=max(until, launch.booked_until or until))
@@ -57,10 +59,14 @@ def follow(step: Step) -> Step:
 
 
 def spend(step: Step, launch: Launch, child: ObservedChild) -> Step:
-    """Book a child that has ended, whatever came of it. Where nobody saw its end, it has ended now."""
-    started = child.started_at or launch.started_at
-    if started is None:
+    """Book a child that has ended, whatever came of it. Where nobody saw its end, it has ended now.
+
+    Of two starts the later one counts: a Job whose pod is gone only knows when it was admitted.
+    """
+    starts = [time for time in (child.started_at, launch.started_at) if time is not None]
+    if not starts:
         return step
+    started = max(starts)
     ended = child.ended_at or _last_alive(step, launch)
     step = _book(step, launch, started, ended)
     done = child.exit is not None and child.exit.code == ExitCode.DONE

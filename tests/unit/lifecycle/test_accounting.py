@@ -7,7 +7,7 @@ import pytest
 from mergesearch.api.spec import Resources
 from mergesearch.api.status import Stage
 from mergesearch.lifecycle import accounting
-from mergesearch.lifecycle.step import Observed
+from mergesearch.lifecycle.step import ChildState, Observed
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, Process, faults, resource
 
@@ -125,6 +125,34 @@ def test_a_process_that_comes_back_into_sight_is_booked_as_one() -> None:
     bench.finish(process)
     bench.step()
     assert bench.status.cost.gpu_seconds - before == 4 * 60
+
+
+def test_a_process_that_its_queue_has_taken_the_place_from_is_booked_and_so_is_the_next_one() -> None:
+    bench, process = at_work()
+    before = bench.status.cost.gpu_seconds
+    bench.now += timedelta(seconds=40)
+    process.state, process.started_at = ChildState.PENDING, None
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * 40
+    bench.now += timedelta(hours=2)
+    assert bench.step() is False, "waiting costs nothing"
+    process.start(bench.world, bench.now)
+    bench.step()
+    bench.now += timedelta(seconds=10)
+    bench.finish(process)
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * 50
+
+
+def test_a_process_is_booked_from_its_own_start_where_its_job_only_knows_when_it_was_admitted() -> None:
+    bench, process = at_work()
+    before = bench.status.cost.gpu_seconds
+    bench.now += timedelta(seconds=20)
+    bench.finish(process)
+    assert process.started_at is not None
+    process.started_at -= timedelta(minutes=9)
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before == 4 * 20
 
 
 def test_what_an_interrupted_shell_has_killed_is_booked_until_it_was_last_known_to_live() -> None:
