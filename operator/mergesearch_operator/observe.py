@@ -1,6 +1,7 @@
 """What Jobs and pods say about a launch; pure.
 
-Job suspended, or without a pod yet          pending, in a queue
+Job suspended                                pending, in a queue
+Job without a pod yet                        pending; after a while that is told
 pod pending                                  pending; after pendingDeadlineSeconds of trouble with image, volume or
                                              configuration: ended
 pod running                                  running
@@ -39,7 +40,7 @@ EMPTY_WORDS = ("Completed", "Error")
 """Reasons of a container that say no more than its exit code."""
 LONGEST_MESSAGE = 500
 STARTING = timedelta(seconds=30)
-"""A pod may be created for so long without a word."""
+"""A pod, or its container, may be created for so long without a word."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,10 @@ def _without_pod(job: Document, launch: int) -> Seen:
         message = f"{failed.get('reason', 'Failed')}: {failed.get('message', '')}; its pod is gone"
         end = Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message=message[:LONGEST_MESSAGE])
         return Seen(replace(child, exit=end, ended_at=_time(failed.get("lastTransitionTime"))))
-    return _pending(launch, None)
+    # Its pods may be forbidden, by a quota of GPUs or by pod security: its controller tells that in Events only.
+    since = _time(status.get("startTime")) or _time(job["metadata"]["creationTimestamp"])
+    message = f"the Job has no pod: `kubectl describe job {job['metadata']['name']}` says why"
+    return _pending(launch, Waiting(Reason.POD_NOT_STARTED, message, since))
 
 
 def _finished(job: Document) -> dict[str, Document]:

@@ -87,7 +87,7 @@ GOOD = termination_message([REPORT], Exit(code=0))
 INTERRUPTED = termination_message([], Exit(code=143, reason=Reason.INTERRUPTED, message="asked to end"))
 NOTHING: Callable[[Document], list[Document]] = lambda _made: []  # noqa: E731
 CASES = {
-    "no-pod-yet": Case(NOTHING, PENDING),
+    "no-pod-yet": Case(NOTHING, PENDING, waiting=Reason.POD_NOT_STARTED),
     "suspended-job": Case(NOTHING, PENDING, waiting=Reason.QUEUED, job=lambda: job(suspend=True)),
     "suspended-job-whose-pod-is-going": Case(
         terminating("Running", -1), PENDING, waiting=Reason.QUEUED, job=lambda: job(suspend=True)

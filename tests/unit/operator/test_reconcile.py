@@ -13,7 +13,7 @@ from mergesearch_operator import constants, faults
 from mergesearch_operator.cluster import Cluster, Key
 from mergesearch_operator.reconcile import Reconciler, stored
 from unit.lifecycle import world
-from unit.operator.documents import IMAGES, NOW, Document
+from unit.operator.documents import IMAGES, NOW, Document, at
 
 KEY = ("default", "soup")
 TEMPLATE = {
@@ -63,7 +63,7 @@ class Memory:
         if name in self.jobs_there:
             raise faults.ExistsError(name)
         made = copy.deepcopy(manifest)
-        made["metadata"]["uid"] = f"uid-{len(self.acts)}"
+        made["metadata"] |= {"uid": f"uid-{len(self.acts)}", "creationTimestamp": at(0)}
         self.jobs_there[name] = made
         return made
 

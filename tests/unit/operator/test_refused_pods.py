@@ -1,5 +1,6 @@
-"""Pods that never ran, or whose containers nobody found again: the node's doing, and no candidate's."""
+"""Pods that were never made, never ran, or whose containers nobody found again: no candidate's doing."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
 from mergesearch_operator import observe
-from unit.operator.documents import NOW, child_of, container, job_of, pod_of
+from unit.operator.documents import NOW, at, child_of, container, job_of, pod_of
 
 RESOURCE, CHILD = child_of("Merge")
 PODS: dict[str, tuple[dict[str, Any], str, bool]] = {
@@ -38,3 +39,15 @@ def test_what_a_node_has_refused_or_forgotten_is_charged_to_nobody(
     assert seen.child.exit is not None
     assert seen.child.exit.message.startswith(message)
     assert (seen.child.exit.reason is Reason.DISRUPTED) is disrupted
+
+
+def test_a_job_that_gets_no_pod_says_so_after_a_while_and_waits_for_ever() -> None:
+    made = job_of(RESOURCE, CHILD, startTime=at(-10))
+    (young,) = observe.see_all(RESOURCE, [made], [], NOW)
+    assert young.child.waiting is None
+    assert young.due == NOW - timedelta(seconds=10) + observe.STARTING
+    (old,) = observe.see_all(RESOURCE, [made], [], NOW + timedelta(days=3))
+    assert old.child.state is ChildState.PENDING
+    assert old.child.waiting is not None
+    assert f"kubectl describe job {CHILD.name}" in old.child.waiting.message
+    assert old.due is None
