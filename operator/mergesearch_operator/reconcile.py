@@ -73,6 +73,7 @@ class Reconciler:
             logger.error("%s: %s", meta_name(document), resource)
             self._post(events.unreadable(document, resource, now))
             return Done(unreadable=True)
+        found_as = resource.status or MergeSearchStatus()
         taken: list[ObservedChild] = []
         for _ in range(MAX_CONFLICTS):
             seen = self._observe(key, resource, now)
@@ -90,7 +91,7 @@ class Reconciler:
                     self._tell(resource, before, after, now)
             if not taken:
                 break
-        return Done(resource, before, tuple(seen), _pause(after, seen, now))
+        return Done(resource, found_as, tuple(seen), _pause(after, seen, now))
 
     def _observe(self, key: Key, resource: MergeSearch, now: datetime) -> list[Seen]:
         uid = resource.metadata.uid
@@ -125,13 +126,20 @@ class Reconciler:
         return written
 
     def _stall(self, resource: MergeSearch, document: Document, error: faults.RefusedError, now: datetime) -> None:
-        """Tell in the status that stands why the next one cannot be written, once. Raises ApiError."""
+        """Tell in the status that stands why the next one cannot be written, once; where not even that can be written,
+        by an Event. Raises ApiError.
+        """
         before = resource.status or MergeSearchStatus()
         reason = Reason.STATUS_TOO_LARGE if error.code == faults.TOO_LARGE else Reason.REQUEST_REFUSED
         step = Step(resource=resource, status=before, observed=Observed(), now=now)
-        step = summary.update(step.stall(reason, f"the API server does not take the status: {error}"))
+        message = f"the API server does not take the status: {error}"
+        step = summary.update(step.stall(reason, message))
         if before.stalled is None:
-            self._cluster.write_status({**document, "status": stored(step.status)})
+            try:
+                self._cluster.write_status({**document, "status": stored(step.status)})
+            except faults.RefusedError:
+                self._post(events.once(resource, events.Note("Warning", reason.value, message), now))
+                raise
             self._tell(resource, before, step.status, now)
 
     def _act(

@@ -40,6 +40,28 @@ def test_what_was_decided_is_told_although_the_jobs_cannot_be_made() -> None:
     assert [event["reason"] for event in cluster.events[2:]] == ["Forbidden"], "once is enough"
 
 
+def test_where_no_status_at_all_can_be_written_an_event_says_so_once() -> None:
+    cluster = memory()
+    refused = faults.RefusedError("spec.search: a rule of a later release", code=422)
+    cluster.faults = lambda act: refused if act == "PUT status" else None
+    for _ in range(2):
+        with pytest.raises(faults.RefusedError):
+            reconciler(cluster).step(KEY)
+    (first, again) = cluster.events
+    assert first["reason"] == "RequestRefused"
+    assert "a rule of a later release" in first["message"]
+    assert first["metadata"]["name"] == again["metadata"]["name"], "the API server keeps one"
+    assert not cluster.jobs_there
+
+
+def test_a_step_that_looks_twice_tells_what_it_has_found_at_first() -> None:
+    cluster = memory()
+    cluster.jobs_there[FIRST] = {"metadata": {"name": FIRST, "labels": {}, "uid": "theirs"}}
+    done = reconciler(cluster).step(KEY)
+    assert status_of(cluster).stalled is not None
+    assert done.before == MergeSearchStatus()
+
+
 def test_the_problems_of_a_spec_are_told_anew_when_it_was_edited() -> None:
     both = resource(search={"maxEvaluations": 2}, merge={"tokenizerFrom": "nobody"})
     first = reconcile.decide(both, MergeSearchStatus(), Observed(), NOW)
