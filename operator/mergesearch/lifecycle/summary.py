@@ -114,7 +114,7 @@ def _conditions(step: Step) -> tuple[Condition, ...]:
     }
     other_images = images.changed(status.images)
     if other_images:
-        facts["Reproducible"] = (False, Reason.IMAGE_CHANGED, other_images)
+        facts["Reproducible"] = (False, Reason.IMAGE_CHANGED, clip(other_images, MAX_DECISION))
     if status.diverged:
         message = "asking again gives other vectors than the recorded ones, which stay: numpy or cmaes has changed"
         facts["Reproducible"] = (False, Reason.REPLAY_DIVERGED, message)
