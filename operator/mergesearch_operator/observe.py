@@ -133,7 +133,9 @@ def see(job: Document, pods: Sequence[Document], now: datetime, *, pending_secon
         return _pending(launch, Waiting(Reason.QUEUED, "the Job is suspended: it waits in a queue"))
     if pod is None:
         return _without_pod(job, launch)
-    if disrupted is not None and not _succeeded(pod):
+    # A replacement that runs already, as after an outage of the operator, is not ended for its predecessor's sake.
+    replaced = pod is not disrupted and pod.get("status", {}).get("phase", "Pending") != "Pending"
+    if disrupted is not None and not replaced:
         return _ended_by_platform(launch, disrupted)
     return _of_pod(launch, pod, now, timedelta(seconds=pending_seconds))
 

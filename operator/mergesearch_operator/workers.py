@@ -65,7 +65,10 @@ class Workers:
             # A defect in one search must not stop the others.
             error = "Defect"
             logger.exception("%s/%s: a defect; the step is tried again", *key)
-        self._on_step(key, done, error, time.monotonic() - began)
+        try:
+            self._on_step(key, done, error, time.monotonic() - began)
+        except Exception:
+            logger.exception("%s/%s: a defect in the metrics", *key)
         if done is None:
             self._queue.failed(key, at_least=at_least)
         else:
@@ -83,7 +86,7 @@ class Resync:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
         self.last = time.monotonic()
-        """When all searches were last listed."""
+        """When a look at all searches last came to its end; an API server out of reach is no reason to start anew."""
 
     def start(self, forget: Callable[[set[Key]], None]) -> None:
         """Begin; `forget` is told which searches there are."""
@@ -117,7 +120,6 @@ class Resync:
             self._queue.add(key)
         if not errors:
             self._forget(keys)
-        self.last = time.monotonic()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -125,6 +127,9 @@ class Resync:
                 self.once()
             except faults.ApiError:
                 logger.warning("resync: no namespace could be listed")
+                self.last = time.monotonic()
             except Exception:
                 logger.exception("resync: a defect")
+            else:
+                self.last = time.monotonic()
             self._stopped.wait(self._seconds)

@@ -46,6 +46,8 @@ class WorkQueue:
                 pause = None if key is None else self._due[key] - self._clock()
                 if key is not None and pause is not None and pause <= 0:
                     self._taken[key] = self._due.pop(key)
+                    # A worker that sleeps until the time of this key must not oversleep the next one's.
+                    self._changed.notify()
                     return key
                 self._changed.wait(pause)
             return None

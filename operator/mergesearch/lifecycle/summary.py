@@ -16,8 +16,8 @@ from mergesearch.lifecycle.step import MAX_DECISION, ChildState, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import selection
 
-DIGITS = 9
-"""Decimals of a difference of fitness; what lies below is the arithmetic's."""
+DIGITS = 6
+"""Decimals of what people read in a column; the records keep more."""
 
 Fact = tuple[bool, Reason, str]
 
@@ -75,7 +75,7 @@ def best(step: Step) -> Best | None:
     others = [fitness for record, fitness in records.scored(status.baselines) if record.kind is not RecordKind.NOISE]
     return Best(
         id=ranked[0].id,
-        fitness=ranked[0].fitness,
+        fitness=round(ranked[0].fitness, DIGITS),
         weights=verdict.rounded_weights(step, ranked[0]),
         gain=round(ranked[0].fitness - max(others), DIGITS) if others else None,
     )

@@ -22,7 +22,8 @@ DEFAULT = "Mend what the message names, {retry}."
 
 STALLED: dict[Reason, str] = {
     Reason.INVALID_SPEC: (
-        "Delete the search, mend its manifest, and apply it again; `mergesearch validate` prints the same problems."
+        "Mend what may change, {retry}. What may not change needs a new search: delete this one, mend the manifest and "
+        "start it again; `mergesearch validate` prints the same problems."
     ),
     Reason.PREFLIGHT_FAILED: "Mend what the preflight names, or see its log, {retry}.",
     Reason.TOO_MANY_FAILURES: "See why the candidates fail, mend it or raise search.maxFailures, {retry}.",

@@ -221,7 +221,7 @@ def _summary(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     if any(condition.observed_generation != status.observed_generation for condition in status.conditions):
         yield "conditions of another generation"
     fitnesses = [record.fitness for record in status.candidates if record.fitness is not None]
-    if (status.best.fitness if status.best else None) != max(fitnesses, default=None):
+    if (status.best.fitness if status.best else None) != (round(max(fitnesses), 6) if fitnesses else None):
         yield f"best {status.best} of {fitnesses}"
     scored = {r.id for r in (*status.baselines, *status.candidates) if r.state is RecordState.SCORED}
     if not set(status.pareto) <= scored or bool(status.pareto) != bool(scored - {"noise"}):

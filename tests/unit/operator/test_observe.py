@@ -293,8 +293,9 @@ def test_the_end_of_a_long_log_is_kept() -> None:
 def test_of_two_pods_the_one_that_succeeded_counts_else_the_newest() -> None:
     made = job()
     evicted = pod_of(made, "Failed", name="old", created=-500, conditions=[disruption()])
+    assert see(made, evicted, pod_of(made, "Pending", name="new", created=-20)).child.disrupted
     newer = pod_of(made, "Running", name="new", created=-20, **container("running", startedAt=at(-10)))
-    assert see(made, evicted, newer).child.disrupted
+    assert see(made, evicted, newer).child.state is RUNNING, "a replacement that runs goes on"
     well = pod_of(made, "Succeeded", name="well", created=-400, **container("terminated", exitCode=0, message=GOOD))
     assert see(made, evicted, well, newer).child.reports == (REPORT,)
     failed = pod_of(made, "Failed", name="failed", created=-500)
