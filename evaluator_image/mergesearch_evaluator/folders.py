@@ -170,7 +170,7 @@ def _header(file: Path) -> tuple[fingerprint.File, dict[str, tuple[int, ...]]]:
     if size != 8 + length + end:
         raise _unreadable(file, f"is {size} bytes long, its header promises {8 + length + end}")
     digest = hashlib.sha256(document).hexdigest()
-    return fingerprint.File(file.name, size, status.st_mtime_ns, digest), shapes
+    return fingerprint.File(file.name, size, status.st_mtime_ns, fingerprint.sample(file), digest), shapes
 
 
 def _json(file: Path) -> dict[str, Any]:

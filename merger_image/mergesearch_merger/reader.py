@@ -140,7 +140,10 @@ def _print_files(
     folder: folders.Folder, weight_files: Sequence[WeightFile], others: Sequence[str]
 ) -> tuple[fingerprint.File, ...]:
     """All files that the fingerprint covers."""
-    weights = (fingerprint.File(file.name, file.size, file.mtime_ns, file.header_digest) for file in weight_files)
+    weights = (
+        fingerprint.File(file.name, file.size, file.mtime_ns, fingerprint.sample(file.path), file.header_digest)
+        for file in weight_files
+    )
     return (*weights, *(fingerprint.look(folder.path, name) for name in others))
 
 

@@ -1,11 +1,14 @@
-"""A checkpoint's fingerprint: over names, sizes, times of change and weight headers of all files that shape a merge or
-a score. Standard library and pydantic only.
+"""A checkpoint's fingerprint: over names, sizes, weight headers and samples of the content of all files that shape a
+merge or a score. Standard library and pydantic only.
 
-Both images take it, each from the headers that it reads anyway: the merger says in the preflight what it is, and every
-later merge or evaluation of the checkpoint compares. A tensor's data is never read for it.
+Both images take it: the merger says in the preflight what it is, and every later merge or evaluation of the checkpoint
+compares. Of a large file only some blocks are read, spread evenly over it: training changes nearly every byte of the
+weights, while a copy or a restored backup, which changes times only, is the same checkpoint.
 """
 
 import datetime
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -15,6 +18,8 @@ from typing import Any
 from mergesearch import contract
 
 CONFIG_FILE = "config.json"
+BLOCKS, BLOCK_BYTES = 64, 4096
+"""So much of a file is read; a file that is not larger, as a whole."""
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -53,6 +58,9 @@ class File:
     name: str
     size: int
     mtime_ns: int
+    """When it was written last: for people, no part of the fingerprint."""
+    sample: str
+    """What `sample` says of its content."""
     header_digest: str | None = None
     """SHA-256 over the header's JSON, of a weight file."""
 
@@ -65,14 +73,28 @@ def companions(entries: Sequence[str], config: Mapping[str, Any]) -> tuple[str, 
 
 def look(folder: Path, name: str) -> File:
     """A file beside the weights. Raises OSError."""
-    status = (folder / name).stat()
-    return File(name, status.st_size, status.st_mtime_ns)
+    path = folder / name
+    status = path.stat()
+    return File(name, status.st_size, status.st_mtime_ns, sample(path))
+
+
+def sample(path: Path) -> str:
+    """SHA-256 over BLOCKS blocks of a file, the first and the last among them. Raises OSError."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= BLOCKS * BLOCK_BYTES:
+            found.update(file.read())
+        else:
+            for number in range(BLOCKS):
+                found.update(os.pread(file.fileno(), BLOCK_BYTES, number * (size - BLOCK_BYTES) // (BLOCKS - 1)))
+    return found.hexdigest()
 
 
 def of(found: Sequence[File]) -> str:
     """The fingerprint of a checkpoint of these files, in whatever order: weight files, companions, config.json."""
-    weights = [[f.name, f.size, f.mtime_ns, f.header_digest] for f in _by_name(found) if f.header_digest is not None]
-    others = [[f.name, f.size, f.mtime_ns] for f in _by_name(found) if f.header_digest is None]
+    weights = [[f.name, f.size, f.sample, f.header_digest] for f in _by_name(found) if f.header_digest is not None]
+    others = [[f.name, f.size, f.sample] for f in _by_name(found) if f.header_digest is None]
     return contract.digest("checkpoint", weights + others)
 
 

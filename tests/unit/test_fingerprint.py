@@ -12,21 +12,27 @@ from mergesearch.fingerprint import File
 from mergesearch_evaluator import folders
 from mergesearch_merger import reader
 
-WEIGHTS = File("model.safetensors", 100, 1_000, "a" * 64)
-CONFIG = File("config.json", 10, 2_000_000_000)
+HEADER, CONTENT = "a" * 64, "c" * 64
+WEIGHTS = File("model.safetensors", 100, 1_000, CONTENT, HEADER)
+CONFIG = File("config.json", 10, 2_000_000_000, CONTENT)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param(File("model.safetensors", 101, 1_000, "a" * 64), id="size"),
-        pytest.param(File("model.safetensors", 100, 1_001, "a" * 64), id="time"),
-        pytest.param(File("model.safetensors", 100, 1_000, "b" * 64), id="header"),
-        pytest.param(File("weights.safetensors", 100, 1_000, "a" * 64), id="name"),
+        pytest.param(File("model.safetensors", 101, 1_000, CONTENT, HEADER), id="size"),
+        pytest.param(File("model.safetensors", 100, 1_000, "d" * 64, HEADER), id="content"),
+        pytest.param(File("model.safetensors", 100, 1_000, CONTENT, "b" * 64), id="header"),
+        pytest.param(File("weights.safetensors", 100, 1_000, CONTENT, HEADER), id="name"),
     ],
 )
 def test_a_fingerprint_covers(other: File) -> None:
     assert fingerprint.of([other, CONFIG]) != fingerprint.of([WEIGHTS, CONFIG])
+
+
+def test_a_fingerprint_does_not_depend_on_the_time_of_a_copy() -> None:
+    copied = File("model.safetensors", 100, 9_999, CONTENT, HEADER)
+    assert fingerprint.of([copied, CONFIG]) == fingerprint.of([WEIGHTS, CONFIG])
 
 
 def test_a_fingerprint_does_not_depend_on_the_order_of_the_files() -> None:
@@ -86,4 +92,23 @@ def test_the_merger_and_the_evaluator_take_the_same_fingerprint(tmp_path: Path, 
     assert merged is not None
     assert fingerprint.of(folders.read(tmp_path / "model").print_files) == merged.fingerprint
     os.utime(tmp_path / "model" / "config.json", ns=(0, 1))
+    assert fingerprint.of(folders.read(tmp_path / "model").print_files) == merged.fingerprint, "a restored copy"
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text() + " ")
     assert fingerprint.of(folders.read(tmp_path / "model").print_files) != merged.fingerprint
+
+
+@pytest.mark.parametrize("size", [1, fingerprint.BLOCKS * fingerprint.BLOCK_BYTES, 10_000_000])
+def test_other_content_of_the_same_size_is_seen_at_both_ends_and_wherever_much_has_changed(
+    tmp_path: Path, size: int
+) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(size))
+    first = fingerprint.sample(file)
+    assert fingerprint.sample(file) == first
+    spread = size // fingerprint.BLOCKS + fingerprint.BLOCK_BYTES
+    for start, count in ((0, 1), (size - 1, 1), (size // 3, spread)):
+        content = bytearray(size)
+        content[start : start + count] = b"x" * len(content[start : start + count])
+        file.write_bytes(content)
+        assert fingerprint.sample(file) != first, start

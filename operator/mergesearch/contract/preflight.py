@@ -47,7 +47,7 @@ class CheckpointFacts(Model):
 
     name: str
     fingerprint: Sha256
-    """Over names, sizes, mtimes and header digests of its files."""
+    """Over names, sizes, header digests and samples of the content of its files."""
     bytes: int
     parameters: int
     dtypes: tuple[str, ...]

@@ -15,7 +15,7 @@ HALVES = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS)
 
 
 def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
-    """The checkpoints can be merged. Where they have changed, what runs on the former ones is ended."""
+    """The checkpoints can be merged, unless they are not those of earlier scores: scores of both must not be mixed."""
     before = step.status.preflight
     found = tuple(facts.fingerprint for facts in report.checkpoints)
     changed = [
@@ -23,11 +23,15 @@ def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
         for facts, old in zip(report.checkpoints, before.fingerprints, strict=False)
         if facts.fingerprint != old
     ]
-    warnings = list(report.warnings)
+    if changed and _something_is_scored(step):
+        return stall(
+            step,
+            Reason.CHECKPOINT_CHANGED,
+            f"the content of {', '.join(changed)} is not that which earlier scores were taken on: restore it and "
+            "set a new spec.retry, or start a new search",
+        )
     if changed:
         step = launches.abandon(step, WITH_RECORDS)
-        names = ", ".join(changed)
-        warnings.insert(0, f"changed since an earlier preflight, scores so far are of the former content: {names}")
     return _passed(
         step,
         Stage.PREFLIGHT_CHECKPOINTS,
@@ -36,7 +40,7 @@ def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
         output_bytes=report.output_bytes,
         parameters=max(facts.parameters for facts in report.checkpoints),
         free_bytes=report.free_bytes,
-        warnings=_merged_warnings(before, warnings),
+        warnings=_merged_warnings(before, list(report.warnings)),
     )
 
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Phase, Record, RecordState, decode_vector
-from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport, Report, TaskScore
+from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport, Report, TaskScore, digest
 from mergesearch.lifecycle import strategy
 from mergesearch.lifecycle.advance import next_due
 from mergesearch.lifecycle.outcomes import SCORE_DIGITS
@@ -263,7 +263,7 @@ class Machine(RuleBasedStateMachine):
 
     @happening(name=st.sampled_from(["m-0", "m-1", "a", "h"]), content=st.sampled_from(["", "changed"]))
     def a_person_changes_a_checkpoint_or_a_task(self, name: str, content: str) -> None:
-        """Noticed at the next preflight; a changed checkpoint scores as before."""
+        """Noticed at the next preflight, which goes on only before anything is scored."""
         if self.bench.status.preflight.tasks:
             self.bench.world.contents[name] = content
             self.bench.retry()
@@ -346,6 +346,9 @@ class Machine(RuleBasedStateMachine):
             known = [leaf.documents for leaf in task.leaves]
             found = [(word, bench.world.leaves(task.name, word)) for word in ("", "changed")]
             bench.world.contents[task.name] = next(w for w, f in found if [leaf.documents for leaf in f] == known)
+        for source, former in zip(bench.resource.spec.checkpoints, bench.status.preflight.fingerprints, strict=False):
+            words = ("", "changed")
+            bench.world.contents[source.name] = next(w for w in words if digest(source.name, w) == former)
         for process in self._alive():
             process.end(None, bench.now)
         for _ in range(12):

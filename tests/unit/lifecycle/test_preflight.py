@@ -215,17 +215,6 @@ def second_preflight(bench: Bench) -> set[int]:
     return working
 
 
-def test_a_checkpoint_that_has_changed_is_taken_as_it_is_with_a_warning() -> None:
-    bench = Bench(resource(search={"parallelism": 2}))
-    bench.until(lambda status: scored(status, 1))
-    bench.world.contents["m-1"] = "changed"
-    working = second_preflight(bench)
-    assert not working & {launch.number for launch in bench.status.launches}, "what ran on the former content is ended"
-    assert bench.status.preflight.warnings[0].endswith("scores so far are of the former content: m-1")
-    assert {record.charged for record in bench.status.candidates} == {0}
-    assert bench.rest().phase is Phase.COMPLETE
-
-
 def test_an_unchanged_preflight_ends_nothing_and_warns_of_nothing() -> None:
     bench = Bench(resource(search={"parallelism": 2}))
     working = second_preflight(bench)
@@ -234,32 +223,42 @@ def test_an_unchanged_preflight_ends_nothing_and_warns_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("baselines", [["Checkpoints"], []], ids=["baselines are scored", "candidates are scored"])
-def test_documents_that_have_changed_stall_until_they_are_restored(baselines: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("what", "reason", "words"),
+    [
+        ("b", "TasksChanged", "the documents of b are not those"),
+        ("m-1", "CheckpointChanged", "the content of m-1 is not that"),
+    ],
+    ids=["documents", "checkpoint"],
+)
+def test_what_has_changed_stalls_until_it_is_restored(what: str, reason: str, words: str, baselines: list[str]) -> None:
     bench = Bench(resource(search={"baselines": baselines}))
     bench.until(lambda status: scored(status, 2))
-    bench.world.contents["b"] = "changed"
+    bench.world.contents[what] = "changed"
     bench.retry()
     bench.rest()
-    assert bench.condition("Stalled") == ("True", "TasksChanged")
+    assert bench.condition("Stalled") == ("True", reason)
     assert bench.status.stalled is not None
-    assert "the documents of b are not those" in bench.status.stalled.message
+    assert words in bench.status.stalled.message
     bench.retry()
     bench.rest()
-    assert bench.condition("Stalled") == ("True", "TasksChanged"), "another retry alone mends nothing"
+    assert bench.condition("Stalled") == ("True", reason), "another retry alone mends nothing"
     bench.world.contents.clear()
     bench.retry()
     assert bench.rest().phase is Phase.COMPLETE
 
 
-def test_documents_that_change_before_anything_is_scored_are_taken_as_they_are() -> None:
+@pytest.mark.parametrize("what", ["b", "m-1"], ids=["documents", "checkpoint"])
+def test_what_changes_before_anything_is_scored_is_taken_as_it_is(what: str) -> None:
     bench = Bench(resource(), faults=faults((Stage.EVALUATE, None, End(code=64, reason=Reason.TASK_UNKNOWN))))
     bench.rest()
-    before = bench.status.preflight.tasks
-    bench.world.contents["b"] = "changed"
+    before = bench.status.preflight
+    bench.world.contents[what] = "changed"
     bench.faults = lambda _child: None
     bench.retry()
     assert bench.rest().phase is Phase.COMPLETE
-    assert bench.status.preflight.tasks != before
+    found = bench.status.preflight
+    assert (found.tasks, found.fingerprints) != (before.tasks, before.fingerprints)
 
 
 def test_what_runs_on_documents_that_have_changed_is_ended_before_it_is_scored() -> None:
