@@ -10,6 +10,7 @@ from mergesearch.errors import InvalidManifestError
 from mergesearch.reasons import Reason
 from mergesearch.report import summary
 from mergesearch.report.advice import Place
+from mergesearch.report.shapes import Summary
 from mergesearch_cli import output, shell, view
 from mergesearch_cli.runner import Activity
 from mergesearch_cli.state import StateFolder
@@ -50,7 +51,7 @@ def status(state: StateFolder, form: str, console: Console) -> None:
     else:
         held = state.is_held()
         console.print(view.picture(resource, Activity(), held=held))
-        lines = [summary.summarize(resource, Place.MACHINE).verdict]
+        lines = sentences(summary.summarize(resource, Place.MACHINE))
         if not held and not shell.rests(resource):
             again = (
                 "work in flight will be started again by"
@@ -60,6 +61,11 @@ def status(state: StateFolder, form: str, console: Console) -> None:
             lines.append(f"No run holds this folder: {again} `mergesearch run`.")
         for line in lines:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def sentences(found: Summary) -> list[str]:
+    """What a search says in words: the verdict, what it has to be read with, and warnings."""
+    return [found.verdict, *found.notes, *(f"Warning: {warning}" for warning in found.warnings)]
 
 
 def report(state: StateFolder, path: Path | None, console: Console) -> None:

@@ -76,5 +76,5 @@ def conclude(resource: MergeSearch, state: StateFolder, console: Console) -> Non
     found = summary.summarize(resource, Place.MACHINE)
     if tables.final(found).rows:
         console.print(_fitting(found, console.width))
-    for line in (found.verdict, *found.notes, f"State: {state.document}", f"Page:  {state.report}"):
+    for line in (*reading.sentences(found), f"State: {state.document}", f"Page:  {state.report}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -112,31 +112,36 @@ def headline(resource: MergeSearch) -> str:
         generation = (status.candidates[-1].generation or 0) + 1
         parts.append(f"generation {generation}, {words.scored(resource)} candidates scored")
     elif status.baselines:
-        done = sum(record.ended for record in status.baselines)
-        parts.append(f"{done} of {len(status.baselines)} baselines scored")
+        parts.append(f"{rows.scored_of(status.baselines)} baselines scored")
     if status.confirmations and status.completion_time is None:
-        done = sum(record.ended for record in status.confirmations)
-        parts.append(f"{done} of {len(status.confirmations)} confirmed on unseen samples")
+        parts.append(f"{rows.scored_of(status.confirmations)} confirmed on unseen samples")
     parts += best_lines(resource)
     return "; ".join(parts)
 
 
 def time_left(resource: MergeSearch) -> str:
-    """How long the search will still take, or nothing where that is not known."""
-    left = forecast.seconds_left(resource.spec, resource.status or MergeSearchStatus())
+    """How long the search will still take, or nothing where that is not known or nothing new starts."""
+    status = resource.status or MergeSearchStatus()
+    if status.stalled is not None or resource.spec.suspend:
+        return ""
+    left = forecast.seconds_left(resource.spec, status)
     return f"about {words.duration(left)} left" if left is not None else ""
 
 
 def best_lines(resource: MergeSearch) -> list[str]:
-    """The best candidate and the best baseline on the search samples."""
+    """The winner once it is decided, the best candidate until then, and the best baseline on the same samples."""
     status = resource.status or MergeSearchStatus()
-    baselines = [r for r in records.best_first(status.baselines) if r.kind is not RecordKind.NOISE]
-    lines = []
-    if status.best is not None:
-        lines.append(f"best {words.points(status.best.fitness)} ({status.best.id})")
-    if baselines and baselines[0].fitness is not None:
-        name = rows.called(resource, baselines[0])
-        lines.append(f"best baseline {words.points(baselines[0].fitness)} ({name})")
+    if status.confirmed is not None and status.completion_time is not None:
+        leader, some, where = f"winner {status.confirmed.id}", status.confirmations, "on unseen samples"
+        fitness: float | None = status.confirmed.fitness
+    else:
+        leader = f"best {status.best.id}" if status.best is not None else ""
+        some, where = status.baselines, "on search samples"
+        fitness = status.best.fitness if status.best is not None else None
+    lines = [] if fitness is None else [f"{leader}: {words.points(fitness)} {where}"]
+    others = [r for r in records.best_first(some) if r.kind not in (RecordKind.NOISE, RecordKind.SEARCH)]
+    if others and others[0].fitness is not None:
+        lines.append(f"best baseline {rows.called(resource, others[0])}: {words.points(others[0].fitness)} {where}")
     return lines
 
 
@@ -150,8 +155,7 @@ def picture(resource: MergeSearch, activity: Activity, *, held: bool = True) -> 
         # What is wrong and what to do stands in the verdict below.
         table.add_row("stalled", status.stalled.reason)
     if status.baselines and not status.candidates:
-        done = sum(record.ended for record in status.baselines)
-        table.add_row("baselines", f"{done} of {len(status.baselines)} scored")
+        table.add_row("baselines", f"{rows.scored_of(status.baselines)} scored")
     if status.candidates:
         _add_candidates(table, resource, status)
     going = in_flight(status)

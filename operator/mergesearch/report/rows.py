@@ -1,5 +1,7 @@
 """The rows of the tables: the winner, the other finalists, the baselines; pure."""
 
+from collections.abc import Iterable
+
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Record, RecordKind, RecordState
 from mergesearch.lifecycle import baselines, records
@@ -23,6 +25,12 @@ def rows_of(resource: MergeSearch, status: MergeSearchStatus) -> tuple[Row, ...]
 def finalists(status: MergeSearchStatus) -> list[Record]:
     """The candidates that were scored on the unseen samples, best first."""
     return records.best_first(record for record in status.confirmations if record.kind is RecordKind.SEARCH)
+
+
+def scored_of(some: Iterable[Record]) -> str:
+    """`4 of 5`. The second evaluation of the first checkpoint is the noise floor, and nobody counts it."""
+    real = [record for record in some if record.kind is not RecordKind.NOISE]
+    return f"{sum(record.state is RecordState.SCORED for record in real)} of {len(real)}"
 
 
 def _candidates(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:

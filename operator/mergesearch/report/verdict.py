@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import STATUS_VERSION, Confirmed, MergeSearchStatus, Phase, Record, RecordKind, RecordState
-from mergesearch.report import advice, significance, wording
+from mergesearch.api.status import STATUS_VERSION, Confirmed, MergeSearchStatus, Phase, RecordState
+from mergesearch.report import advice, rows, significance, wording
 from mergesearch.report.shapes import Outcome, Role, Row, Scale, Versus
 
 UNSEEN = "samples the search never saw"
@@ -206,8 +206,8 @@ def _progress(facts: Facts) -> str:
     status = facts.status
     doing = {
         Phase.PREFLIGHT: "checkpoints and tasks are being checked, nothing is scored yet",
-        Phase.BASELINES: f"{_scored(status.baselines)} baselines scored",
-        Phase.CONFIRMING: f"{_scored(status.confirmations)} confirmations scored on {UNSEEN}",
+        Phase.BASELINES: f"{rows.scored_of(status.baselines)} baselines scored",
+        Phase.CONFIRMING: f"{rows.scored_of(status.confirmations)} confirmations scored on {UNSEEN}",
     }.get(status.phase) or _searched(facts)
     best = status.best
     if best is None:
@@ -226,8 +226,3 @@ def _searched(facts: Facts) -> str:
     status, allowed = facts.status, facts.resource.spec.search.max_evaluations
     words = f"{status.counts.scored} of {wording.count(allowed, 'candidate')} scored"
     return f"{words}, {status.counts.failed} failed" if status.counts.failed else words
-
-
-def _scored(some: Sequence[Record]) -> str:
-    real = [record for record in some if record.kind is not RecordKind.NOISE]
-    return f"{sum(record.state is RecordState.SCORED for record in real)} of {len(real)}"

@@ -14,6 +14,8 @@ from mergesearch.errors import GiveUpError, InvalidManifestError, MergeSearchErr
 from mergesearch_cli import reading
 from mergesearch_cli.state import StateFolder, adopt
 from unit.cli.searches import search
+from unit.report import histories
+from unit.report.histories import clear, with_status
 
 HOLD = """
 import sys, time
@@ -183,6 +185,23 @@ def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behi
     assert caught.value.message.startswith(f"{tmp_path}/file/page.html: cannot be written: ")
     assert ".tmp-" not in caught.value.message
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# --- What is shown ---
+
+
+def test_the_status_shows_what_the_verdict_has_to_be_read_with_and_the_warnings(tmp_path: Path) -> None:
+    history = histories.run(histories.manifest(maxEvaluations=6))
+    end = clear(history.end, uniform=(-0.01, -0.03, 0.01, 0.8))
+    preflight = end.preflight.model_copy(update={"warnings": ("m-2 and m-3 are equal",)})
+    state = StateFolder(tmp_path / "state")
+    with state.held():
+        state.write(with_status(history.resource, end.model_copy(update={"preflight": preflight})))
+    output = io.StringIO()
+    reading.status(state, "table", Console(file=output, width=200))
+    shown = output.getvalue().splitlines()
+    assert "On unseen samples uniform is the better choice." in shown
+    assert "Warning: m-2 and m-3 are equal" in shown
 
 
 def console() -> Console:

@@ -55,6 +55,54 @@ def test_before_the_first_candidate_the_baselines_are_counted(history: History) 
     assert "baselines" not in labels(pictured(with_status(history.resource, history.end)))
 
 
+def test_baselines_are_counted_alike_in_the_log_the_picture_and_the_verdict(history: History) -> None:
+    for status in history.statuses:
+        if not status.baselines or status.candidates or status.phase != "Baselines":
+            continue
+        resource = with_status(history.resource, status)
+        counted = rows.scored_of(status.baselines)
+        assert f"; {counted} baselines scored" in view.headline(resource)
+        assert f"baselines  {counted} scored" in pictured(resource)
+        assert summarize(resource).verdict.startswith(f"Baselines: {counted} baselines scored")
+    begun = history.first(lambda status: status.phase == "Baselines")
+    assert RecordKind.NOISE in {record.kind for record in begun.baselines}
+    assert rows.scored_of(begun.baselines) == f"0 of {len(begun.baselines) - 1}"
+
+
+def test_a_confirmed_search_shows_its_winner_and_a_running_one_says_that_its_best_is_on_search_samples(
+    history: History,
+) -> None:
+    end = history.end
+    assert end.confirmed is not None
+    assert end.best is not None
+    winner = end.confirmed.model_copy(update={"id": "c0006", "fitness": 0.9})
+    found = view.headline(with_status(history.resource, end.model_copy(update={"confirmed": winner})))
+    assert found.startswith("Complete; ")
+    assert "; winner c0006: 90.0 on unseen samples; best baseline " in found
+    assert "search samples" not in found
+    before = history.first(lambda status: status.best is not None)
+    assert before.best is not None
+    line = f"best {before.best.id}: {100 * before.best.fitness:.1f} on search samples"
+    assert line in view.headline(with_status(history.resource, before))
+    assert line in pictured(with_status(history.resource, before))
+
+
+def test_where_nothing_new_starts_no_time_is_left(history: History) -> None:
+    status = history.first(lambda status: status.counts.scored > 2)
+    assert view.time_left(with_status(history.resource, status))
+    stalled = Decision(reason=Reason.STORAGE_FULL, message="1 GiB is free, a merge needs 4 GiB")
+    suspended = history.resource.model_copy(
+        update={"spec": history.resource.spec.model_copy(update={"suspend": True}), "status": status}
+    )
+    for resting in (
+        with_status(history.resource, status.model_copy(update={"stalled": stalled})),
+        suspended,
+        with_status(history.resource, history.end),
+    ):
+        assert view.time_left(resting) == ""
+        assert "time" not in labels(pictured(resting))
+
+
 def test_what_no_run_works_on_is_not_shown_as_in_flight(history: History) -> None:
     status = history.first(lambda status: any(launch.stage is Stage.EVALUATE for launch in status.launches))
     resource = with_status(history.resource, status)
@@ -70,12 +118,13 @@ def test_every_baseline_is_called_the_same_in_the_live_view_the_status_and_the_r
         leader = next(record for record in history.end.baselines if record.kind is kind)
         above = leader.model_copy(update={"fitness": 0.9999})
         baselines = tuple(above if record is leader else record for record in history.end.baselines)
-        resource = with_status(history.resource, history.end.model_copy(update={"baselines": baselines}))
-        name = rows.called(resource, leader)
-        assert f"best baseline 100.0 ({name})" in view.headline(resource)
-        assert f"best baseline 100.0 ({name})" in pictured(resource)
+        running = {"baselines": baselines, "completion_time": None}
+        resource = with_status(history.resource, history.end.model_copy(update=running))
+        line = f"best baseline {rows.called(resource, leader)}: 100.0 on search samples"
+        assert line in view.headline(resource)
+        assert line in pictured(resource)
         row = next(row for row in summarize(resource).rows if row.id == leader.id)
-        assert name.removeprefix("checkpoint ") == row.name
+        assert rows.called(resource, leader).removeprefix("checkpoint ") == row.name
 
 
 def test_workers_that_load_their_libraries_are_announced_once_for_every_start(history: History) -> None:
