@@ -1,5 +1,6 @@
 """`mergesearch run`: everything is checked, then the shell runs, then the verdict is printed."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.errors import CliExitCode
+from mergesearch.errors import CliExitCode, GiveUpError
 from mergesearch.report import summary, tables
 from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
@@ -15,6 +16,11 @@ from mergesearch_cli import reading, shell, volumes
 from mergesearch_cli.runner import Commands, Runner
 from mergesearch_cli.state import StateFolder, adopt
 from mergesearch_cli.view import view_for
+
+RETRIED_AT_ITS_END = (
+    "--retry changed nothing: the search had ended before, and only one that has stalled is sent on. To search further "
+    "raise search.maxEvaluations in the manifest and run the same command again."
+)
 
 
 def run(
@@ -30,22 +36,53 @@ def run(
     manifest = reading.load(file)
     folders = volumes.parse(volume)
     volumes.check(manifest.spec, folders)
+    volumes.check_state(state.folder, folders)
     with state.held():
-        resource = adopt(manifest, state.read(), retry=retry)
+        before = state.read()
+        resource = adopt(manifest, before, retry=retry)
+        state.check_volumes(folders)
+        volumes.make_workspace(folders)
         state.keep_volumes(folders)
         runner = Runner(commands or Commands(), folders, state.logs)
         try:
-            with view_for(console) as view:
-                resource = shell.run(resource, state, runner, view)
+            resource = _search(resource, state, runner, console)
         except KeyboardInterrupt:
-            runner.stop()
             print_interrupted(console, state)
+            with contextlib.suppress(KeyboardInterrupt):
+                # Whoever is in a hurry may have interrupted the end of the children as well.
+                runner.stop()
+                _write_last(state, console)
             return CliExitCode.INTERRUPTED
-        finally:
-            runner.stop()
         reading.write_report(resource, state.report)
     conclude(resource, state, console)
+    if retry and before is not None and _rested_at_its_end(before, resource):
+        _print(console, RETRIED_AT_ITS_END)
     return shell.exit_code(resource)
+
+
+def _search(resource: MergeSearch, state: StateFolder, runner: Runner, console: Console) -> MergeSearch:
+    """Run until the search rests; no child outlives it."""
+    try:
+        with view_for(console) as view:
+            return shell.run(resource, state, runner, view)
+    finally:
+        runner.stop()
+
+
+def _write_last(state: StateFolder, console: Console) -> None:
+    """The page of a search that was interrupted, as far as it had come."""
+    try:
+        resource = state.read()
+        if resource is not None:
+            reading.write_report(resource, state.report)
+    except GiveUpError as error:
+        _print(console, error.message)
+
+
+def _rested_at_its_end(before: MergeSearch, after: MergeSearch) -> bool:
+    """Whether the search had ended before this run, which has changed nothing of that."""
+    then = before.status.completion_time if before.status is not None else None
+    return then is not None and after.status is not None and after.status.completion_time == then
 
 
 def _fitting(found: Summary, width: int) -> Table:
@@ -63,12 +100,7 @@ def _fitting(found: Summary, width: int) -> Table:
 
 def print_interrupted(console: Console, state: StateFolder) -> None:
     """Nothing is lost, and how to go on."""
-    console.print(
-        f"Interrupted. What was scored is kept in {state.folder}; run the same command again to go on.",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    _print(console, f"Interrupted. What was scored is kept in {state.folder}; run the same command again to go on.")
 
 
 def conclude(resource: MergeSearch, state: StateFolder, console: Console) -> None:
@@ -77,4 +109,8 @@ def conclude(resource: MergeSearch, state: StateFolder, console: Console) -> Non
     if tables.final(found).rows:
         console.print(_fitting(found, console.width))
     for line in (*reading.sentences(found), f"State: {state.document}", f"Page:  {state.report}"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _print(console, line)
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

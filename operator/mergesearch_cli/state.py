@@ -13,7 +13,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,13 +112,18 @@ class StateFolder:
         output.write(self.document, resource.to_stored() + "\n", then=AGAIN)
 
     def keep_volumes(self, volumes: Mapping[str, Path]) -> None:
-        """Remember where the volumes lie. Raises InvalidManifestError if the search began with other folders,
-        GiveUpError if what is remembered cannot be read.
-        """
-        given = {name: str(folder) for name, folder in volumes.items()}
+        """Remember where the volumes lie, unless that is known. Raises GiveUpError."""
         if not self.volumes.exists():
+            given = {name: str(folder) for name, folder in volumes.items()}
             output.write(self.volumes, json.dumps(given, indent=2) + "\n", then=AGAIN)
+
+    def check_volumes(self, volumes: Mapping[str, Path]) -> None:
+        """Raises InvalidManifestError if the search began with other folders, GiveUpError if what is remembered cannot
+        be read.
+        """
+        if not self.volumes.exists():
             return
+        given = {name: str(folder) for name, folder in volumes.items()}
         try:
             known = VOLUMES.validate_json(damage.content(self.volumes))
         except ValidationError as error:
@@ -184,14 +189,28 @@ def adopt(manifest: MergeSearch, before: MergeSearch | None, *, retry: bool) -> 
         return before.model_copy(update={"metadata": meta, "spec": spec, "status": MergeSearchStatus()})
     wrong = updates.forbidden(before.spec, spec)
     if wrong:
-        lines = "\n".join(f"  {change}" for change in wrong)
-        allowed = ", ".join(sorted(path.removeprefix("spec.") for path in updates.MUTABLE))
-        message = (
-            f"the search has begun, and these fields decide what it has done so far:\n{lines}\n"
-            f"Give another --state for a new search. What may change: {allowed} (maxEvaluations only up)."
-        )
-        raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
+        raise InvalidManifestError(_refusal(wrong), reason=Reason.NAME_CONFLICT)
     return before.model_copy(update={"metadata": meta, "spec": spec})
+
+
+def _refusal(wrong: Sequence[updates.Change]) -> str:
+    """Why these changes of a search that has begun are refused, and what to do instead."""
+    lowered = [change for change in wrong if change.path in updates.ONLY_UP]
+    fixed = [f"  {change}" for change in wrong if change not in lowered]
+    parts = [
+        f"{change}: a budget can only grow once the search has begun; give {change.old} or more. To end the search "
+        "sooner lower search.maxDuration, search.maxGpuHours or search.patience; for a smaller search give another "
+        "--state."
+        for change in lowered
+    ]
+    if fixed:
+        allowed = ", ".join(sorted(path.removeprefix("spec.") for path in updates.MUTABLE))
+        parts += [
+            "the search has begun, and these fields decide what it has done so far:",
+            *fixed,
+            f"Give another --state for a new search. What may change: {allowed} (maxEvaluations only up).",
+        ]
+    return "\n".join(parts)
 
 
 def _asked(resource: MergeSearch) -> bool:

@@ -1,7 +1,8 @@
 """The volumes of a search on one machine: folders given by `--volume NAME=DIR`, checked before anything starts."""
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mergesearch.api.spec import MergeSearchSpec
@@ -25,7 +26,7 @@ def parse(given: Sequence[str]) -> dict[str, Path]:
 
 
 def check(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
-    """Every volume of the spec is given and usable; the workspace is created where it is missing.
+    """Every volume of the spec is given and usable; a workspace that is missing can be made. Nothing is made yet.
 
     Raises InvalidManifestError with all problems.
     """
@@ -41,6 +42,26 @@ def check(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
         problems += _workspace_problems(workspace, [volumes[name] for name in read_only])
     if problems:
         raise _wrong("\n".join(problems))
+
+
+def check_state(state: Path, volumes: Mapping[str, Path]) -> None:
+    """The state folder lies outside all volumes: inputs are only read, and a workspace holds merges alone.
+
+    Raises InvalidManifestError.
+    """
+    for name, folder in volumes.items():
+        if state.resolve().is_relative_to(folder.resolve()):
+            what = "holds merges" if name == WORKSPACE_VOLUME else "holds inputs, and they are only read"
+            raise _wrong(f"--state {state}: lies in --volume {name}={folder}, which {what}; give a folder outside it")
+
+
+def make_workspace(volumes: Mapping[str, Path]) -> None:
+    """Create the workspace where it is missing. Raises InvalidManifestError."""
+    workspace = volumes[WORKSPACE_VOLUME]
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _wrong(_not_made(workspace, error.strerror or str(error))) from error
 
 
 def check_inputs(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
@@ -84,13 +105,21 @@ def _unreadable(folder: Path) -> str:
 def _workspace_problems(workspace: Path, inputs: Sequence[Path]) -> list[str]:
     if any(workspace.resolve() == folder.resolve() for folder in inputs):
         return [f"--volume workspace: {workspace} is also a volume of inputs; merges need a folder of their own"]
-    try:
-        workspace.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return [f"--volume workspace: {workspace} cannot be created: {error.strerror}"]
-    if not os.access(workspace, os.W_OK | os.X_OK):
+    if not os.path.lexists(workspace):
+        above = next(folder for folder in workspace.parents if os.path.lexists(folder))
+        if not above.is_dir():
+            return [_not_made(workspace, os.strerror(errno.ENOTDIR))]
+        if not os.access(above, os.W_OK | os.X_OK):
+            return [_not_made(workspace, f"{above} cannot be written to")]
+    elif not workspace.is_dir():
+        return [f"--volume workspace: {workspace}: this is no folder"]
+    elif not os.access(workspace, os.W_OK | os.X_OK):
         return [f"--volume workspace: {workspace} cannot be written to"]
     return []
+
+
+def _not_made(workspace: Path, why: str) -> str:
+    return f"--volume workspace: {workspace} cannot be created: {why}"
 
 
 def _wrong(message: str) -> InvalidManifestError:

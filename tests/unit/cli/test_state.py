@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import GiveUpError, InvalidManifestError, MergeSearchError, StateHeldError
 from mergesearch_cli import reading
 from mergesearch_cli.state import StateFolder, adopt
@@ -149,7 +150,7 @@ def test_a_damaged_list_of_volumes_is_told_as_well(state: StateFolder, tmp_path:
     state.keep_volumes({"checkpoints": tmp_path})
     state.volumes.write_text(state.volumes.read_text()[:20])
     with pytest.raises(GiveUpError, match=r"volumes\.json: damaged: .* line 2 column"):
-        state.keep_volumes({"checkpoints": tmp_path})
+        state.check_volumes({"checkpoints": tmp_path})
 
 
 def test_a_file_in_the_place_of_the_folder_is_named_as_one(tmp_path: Path) -> None:
@@ -185,6 +186,38 @@ def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behi
     assert caught.value.message.startswith(f"{tmp_path}/file/page.html: cannot be written: ")
     assert ".tmp-" not in caught.value.message
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# --- What may change ---
+
+
+def begun() -> MergeSearch:
+    """A search of four evaluations with a baseline in its status."""
+    history = histories.run(histories.manifest(maxEvaluations=4))
+    return with_status(history.resource, history.first(lambda status: bool(status.baselines)))
+
+
+def changed(resource: MergeSearch, **fields: object) -> MergeSearch:
+    search_part = resource.spec.search.model_copy(update=fields)
+    return resource.model_copy(update={"spec": resource.spec.model_copy(update={"search": search_part})})
+
+
+def test_a_budget_that_is_lowered_is_told_that_it_only_grows_and_what_to_do() -> None:
+    with pytest.raises(InvalidManifestError) as caught:
+        adopt(changed(begun(), max_evaluations=3), begun(), retry=False)
+    message = caught.value.message
+    assert message.startswith("spec.search.maxEvaluations: was 4, is 3: a budget can only grow once")
+    assert "search.maxDuration" in message
+    assert "another --state" in message
+    assert "decide what it has done" not in message
+    with pytest.raises(InvalidManifestError) as caught:
+        adopt(changed(begun(), max_evaluations=3, seed=7), begun(), retry=False)
+    lines = caught.value.message.splitlines()
+    assert lines[1:3] == [
+        "the search has begun, and these fields decide what it has done so far:",
+        "  spec.search.seed: was 1, is 7",
+    ]
+    assert adopt(changed(begun(), max_evaluations=5), begun(), retry=False).spec.search.max_evaluations == 5
 
 
 # --- What is shown ---

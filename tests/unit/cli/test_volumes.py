@@ -87,11 +87,57 @@ def as_nobody(action: Callable[[], str]) -> str:
     return found
 
 
-def test_a_workspace_that_is_missing_is_made(tmp_path: Path) -> None:
+def test_a_workspace_that_is_missing_is_made_but_not_by_the_check(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     workspace = tmp_path / "a" / "workspace"
-    volumes.check(search().spec, {"checkpoints": tmp_path / "checkpoints", "workspace": workspace})
+    given = {"checkpoints": tmp_path / "checkpoints", "workspace": workspace}
+    volumes.check(search().spec, given)
+    assert not workspace.parent.exists()
+    volumes.make_workspace(given)
     assert workspace.is_dir()
+
+
+def test_a_workspace_that_may_not_be_made_is_refused_by_the_check() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        (Path(place) / "checkpoints").mkdir(mode=0o755)
+        given = {"checkpoints": Path(place) / "checkpoints", "workspace": Path(place) / "a" / "b"}
+        said = as_nobody(lambda: said_of_all(given))
+        assert said == f"--volume workspace: {place}/a/b cannot be created: {place} cannot be written to"
+
+
+def said_of_all(given: dict[str, Path]) -> str:
+    """What is wrong with the folders of a search."""
+    try:
+        volumes.check(search().spec, given)
+    except InvalidManifestError as error:
+        return error.message
+    return ""
+
+
+def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "file").touch()
+    given = {"checkpoints": tmp_path / "checkpoints", "workspace": tmp_path / "file"}
+    assert said_of_all(given) == f"--volume workspace: {tmp_path}/file: this is no folder"
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "tasks", "workspace"])
+@pytest.mark.parametrize("below", ["", "sort-swap/st"], ids=["the folder itself", "below it"])
+def test_a_state_folder_in_a_volume_is_refused_with_both_names(tmp_path: Path, name: str, below: str) -> None:
+    given = {one: tmp_path / one for one in ("checkpoints", "tasks", "workspace")}
+    given[name].mkdir()
+    (tmp_path / "link").symlink_to(given[name])
+    for state in (given[name] / below, tmp_path / "link" / below):
+        with pytest.raises(InvalidManifestError) as caught:
+            volumes.check_state(state, given)
+        assert caught.value.message.startswith(f"--state {state}: lies in --volume {name}={given[name]}, which ")
+
+
+def test_a_state_folder_around_the_volumes_or_beside_them_is_taken(tmp_path: Path) -> None:
+    given = {"checkpoints": tmp_path / "checkpoints", "workspace": tmp_path / "workspace"}
+    volumes.check_state(tmp_path, given)
+    volumes.check_state(tmp_path / "workspace-2", given)
 
 
 def test_a_workspace_below_a_file_is_refused_with_its_name(tmp_path: Path) -> None:
