@@ -40,7 +40,10 @@ STALLED: dict[Reason, str] = {
     ),
     Reason.TASKS_CHANGED: "Restore the documents of the task, {retry}; with the new ones start a new search.",
     Reason.STORAGE_FULL: "Make room on the workspace or lower storage.keepBest, {retry}.",
-    Reason.TOO_FEW_SAMPLES: "Start a new search with fewer search samples, or give the task more documents, {retry}.",
+    Reason.TOO_FEW_SAMPLES: (
+        "The sample counts of a search cannot change: start a new one with smaller ones, or give the task more "
+        "documents, {retry}."
+    ),
     Reason.NAME_CONFLICT: "Remove the object of the same name that does not belong to this search, {retry}.",
     Reason.DISRUPTED_TOO_OFTEN: (
         "Ask why the platform ends the processes (priority, memory, node), or wait for quieter times, {retry}."
@@ -50,6 +53,13 @@ STALLED: dict[Reason, str] = {
     Reason.CHECKPOINT_MISSING: "Put the checkpoint where the manifest says that it is, {retry}.",
 }
 """By the reason of the stall; all others get DEFAULT."""
+BEFORE_SCORES: dict[tuple[Reason, Place], str] = {
+    (Reason.TOO_FEW_SAMPLES, Place.MACHINE): (
+        "Ask for smaller sample counts in the manifest and run the same command again, without --retry; or give the "
+        "task more documents, {retry}."
+    ),
+}
+"""What is advised instead while nothing is scored: on one machine the manifest can still be edited then."""
 
 FAILED = (
     "The search has ended; start a new one with a larger budget. What is known of good weights can be given to it as "
@@ -64,4 +74,7 @@ SUSPENDED = {
 def after_stall(reason: Reason, place: Place, *, scored: bool) -> str:
     """The way out of a stall; `scored` says whether there is anything to keep."""
     way = RETRY[place] + (KEPT if scored else "")
-    return STALLED.get(reason, DEFAULT).format(retry=way)
+    words = STALLED.get(reason, DEFAULT)
+    if not scored:
+        words = BEFORE_SCORES.get((reason, place), words)
+    return words.format(retry=way)

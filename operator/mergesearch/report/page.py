@@ -91,7 +91,7 @@ def _exact(summary: Summary) -> tables.Table:
         [
             source.name,
             f"{source.volume}/{source.path}",
-            source.fingerprint[:16] if source.fingerprint is not None else wording.NOTHING,
+            wording.fingerprint(source.fingerprint),
             repr(known[source.name]) if source.name in known else wording.NOTHING,
         ]
         for source in summary.rebuild.checkpoints

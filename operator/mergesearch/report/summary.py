@@ -157,7 +157,7 @@ def _troubles(status: MergeSearchStatus) -> Iterator[Trouble]:
 
 
 def _warnings(status: MergeSearchStatus) -> Iterator[str]:
-    yield from status.preflight.warnings
+    yield from map(wording.brief, status.preflight.warnings)
     if status.diverged:
         yield (
             "Asking the optimiser again gives other vectors than the recorded ones: numpy or cmaes has changed. The "

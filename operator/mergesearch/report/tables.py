@@ -21,13 +21,20 @@ class Table:
     """The first so many columns are words, the others numbers."""
 
 
+SEARCH_COLUMN = "; under search: the fitness on search samples"
+LEFT_OUT = (
+    "; a baseline with a dash under unseen was not compared, as search.confirm.baselines: Best has it (All compares "
+    "every one)"
+)
+
+
 def short(summary: Summary) -> Table:
     """The final table without the tasks and the search samples, for a narrow terminal."""
     whole = final(summary)
     dropped = {"search", *_task_headers(summary.tasks)}
     left = [index for index, header in enumerate(whole.headers) if header not in dropped]
     return Table(
-        caption=whole.caption,
+        caption=whole.caption.replace(SEARCH_COLUMN, ""),
         headers=[whole.headers[index] for index in left],
         rows=[[row[index] for index in left] for row in whole.rows],
         words=whole.words,
@@ -55,8 +62,10 @@ def final(summary: Summary) -> Table:
         ]
         for row in summary.rows
     ]
-    caption = "On unseen samples, with the winner's gain over each baseline; `search` is the fitness on search samples"
-    return Table(caption=_with_unit(caption, summary), headers=headers, rows=rows, words=2)
+    caption = _with_unit("On unseen samples, with the winner's gain over each baseline", summary) + SEARCH_COLUMN
+    if summary.winner is not None and any(_left_out(row) for row in summary.rows):
+        caption += LEFT_OUT
+    return Table(caption=caption, headers=headers, rows=rows, words=2)
 
 
 def on_search(summary: Summary) -> Table:
@@ -133,7 +142,7 @@ def troubles(summary: Summary) -> Table:
             one.samples,
             one.state.value,
             one.reason or wording.NOTHING,
-            one.message or wording.NOTHING,
+            wording.brief(one.message) or wording.NOTHING,
             str(one.attempt),
             str(one.disruptions),
         ]
@@ -197,6 +206,12 @@ def _gain(row: Row, scale: Scale) -> list[str]:
     if versus is None or row.role is Role.WINNER:
         return [wording.NOTHING] * 3
     return [wording.signed(versus.gain, scale), wording.interval(versus, scale), wording.p_value(versus.p)]
+
+
+def _left_out(row: Row) -> bool:
+    """Whether this is a baseline that was scored on the search samples alone."""
+    candidate = row.role in (Role.WINNER, Role.FINALIST, Role.CANDIDATE)
+    return not candidate and row.on_unseen is None and row.state is RecordState.SCORED
 
 
 def _count(number: int | None) -> str:

@@ -54,7 +54,7 @@ def has_failed(facts: Facts) -> Verdict | None:
     failed = facts.status.failed
     if failed is None:
         return None
-    return Verdict(Outcome.FAILED, f"Failed: {wording.sentence(failed.message)} {advice.FAILED}")
+    return Verdict(Outcome.FAILED, f"Failed: {wording.sentence(wording.brief(failed.message))} {advice.FAILED}")
 
 
 def is_complete(facts: Facts) -> Verdict | None:
@@ -71,10 +71,11 @@ def is_stalled(facts: Facts) -> Verdict | None:
     status = facts.status
     scored = any(record.scores for record in (*status.baselines, *status.candidates, *status.confirmations))
     advised = advice.after_stall(stalled.reason, facts.place, scored=scored)
-    if "\n" in stalled.message:
+    message = wording.brief(stalled.message)
+    if "\n" in message:
         # A list of problems: what to do is no part of its last line.
-        return Verdict(Outcome.STALLED, f"Stalled ({stalled.reason}):\n{stalled.message}\n{advised}")
-    return Verdict(Outcome.STALLED, f"Stalled ({stalled.reason}): {wording.sentence(stalled.message)} {advised}")
+        return Verdict(Outcome.STALLED, f"Stalled ({stalled.reason}):\n{message}\n{advised}")
+    return Verdict(Outcome.STALLED, f"Stalled ({stalled.reason}): {wording.sentence(message)} {advised}")
 
 
 def is_suspended(facts: Facts) -> Verdict | None:

@@ -1,5 +1,6 @@
 """How people read numbers: points, intervals, p, shares, durations, lists; pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -9,6 +10,10 @@ POINTS = Scale(factor=100.0, digits=1, unit="points")
 PLAIN = Scale(factor=1.0, digits=2, unit="")
 NOTHING = "–"
 """In a table where there is no number."""
+
+FINGERPRINT_DIGITS = 12
+FINGERPRINT = re.compile(r"(?<![\w/])[0-9a-f]{64}(?![\w/])")
+"""In a sentence; one that is part of a path stays, since nothing would be found by its beginning."""
 
 
 def scale_of(scores: Iterable[float]) -> Scale:
@@ -85,6 +90,16 @@ def moment(when: datetime | None) -> str:
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def brief(text: str) -> str:
+    """With the first digits of fingerprints, which are enough to tell two apart."""
+    return FINGERPRINT.sub(lambda found: fingerprint(found.group()) + "…", text)
+
+
+def fingerprint(value: str | None) -> str:
+    """Its first digits."""
+    return NOTHING if value is None else value[:FINGERPRINT_DIGITS]
 
 
 def sentence(text: str) -> str:

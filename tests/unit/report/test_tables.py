@@ -8,6 +8,7 @@ import pytest
 from mergesearch.report import data, tables
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
+from unit.report import histories
 from unit.report.histories import History, clear, with_status
 
 
@@ -46,6 +47,21 @@ def test_a_baseline_that_was_not_confirmed_has_no_number_on_unseen_samples(compl
     assert row[2:6] == ["–"] * 4
     assert row[6] != "–"
     assert row[7:] == ["–"] * 3
+
+
+def test_the_caption_tells_why_a_baseline_has_a_dash_and_is_plain_text(history: History, complete: Summary) -> None:
+    assert tables.final(complete).caption == (
+        "On unseen samples, with the winner's gain over each baseline (points); under search: the fitness on search "
+        "samples; a baseline with a dash under unseen was not compared, as search.confirm.baselines: Best has it (All "
+        "compares every one)"
+    )
+    assert "under search" not in tables.short(complete).caption
+    confirming = history.first(lambda status: any(record.scores for record in status.confirmations))
+    pending = tables.final(summarize(with_status(history.resource, confirming)))
+    assert "unseen" in pending.headers
+    assert "was not compared" not in pending.caption, "some are still to come"
+    everything = histories.run(histories.manifest(maxEvaluations=4, confirm={"baselines": "All"}))
+    assert "dash" not in tables.final(summarize(with_status(everything.resource, everything.end))).caption
 
 
 def test_before_the_confirmation_the_final_table_is_that_of_the_search_samples(history: History) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mergesearch.api.status import STATUS_VERSION, Decision, MergeSearchStatus, RecordKind
 from mergesearch.lifecycle.baselines import CONFIRMED_KINDS
 from mergesearch.reasons import Reason
-from mergesearch.report import advice
+from mergesearch.report import advice, tables
 from mergesearch.report.shapes import Outcome, Summary
 from mergesearch.report.summary import summarize
 from unit.report import histories
@@ -219,6 +219,37 @@ def test_every_stall_has_a_way_out_that_fits_the_place(reason: Reason, place: ad
     assert [other for other, way in WAYS.items() if way in words] == [place]
     assert words.endswith(".")
     assert "{" not in words
+
+
+def test_sample_counts_are_lowered_in_the_manifest_only_where_and_while_it_can_be_edited() -> None:
+    def told(place: advice.Place, *, scored: bool) -> str:
+        return advice.after_stall(Reason.TOO_FEW_SAMPLES, place, scored=scored)
+
+    early = told(advice.Place.MACHINE, scored=False)
+    assert early.startswith("Ask for smaller sample counts in the manifest and run the same command again, without")
+    assert early.endswith("give the task more documents, then run the same `mergesearch run` command with --retry.")
+    for fixed in (
+        told(advice.Place.MACHINE, scored=True),
+        told(advice.Place.CLUSTER, scored=False),
+        told(advice.Place.CLUSTER, scored=True),
+    ):
+        assert fixed.startswith("The sample counts of a search cannot change: start a new one with smaller ones, or ")
+
+
+def test_fingerprints_are_short_in_the_verdict_the_warnings_and_the_list_of_failures(history: History) -> None:
+    was, now = "0123456789ab" + "c" * 52, "f" * 64
+    message = f"m-1: has changed (fingerprint {was}, now {now}): /blobs/{was}"
+    told = f"m-1: has changed (fingerprint 0123456789ab…, now ffffffffffff…): /blobs/{was}"
+    decision = Decision(reason=Reason.CHECKPOINT_CHANGED, message=message)
+    status = history.end.model_copy(update={"stalled": decision, "completion_time": None})
+    assert summary_of(history, status).verdict.startswith(f"Stalled (CheckpointChanged): {told}. ")
+    failed = status.model_copy(update={"failed": decision})
+    assert summary_of(history, failed).verdict.startswith(f"Failed: {told}. ")
+    trouble = history.end.candidates[0].model_copy(update={"attempt": 2, "message": message})
+    preflight = history.end.preflight.model_copy(update={"warnings": (message,)})
+    found = summary_of(history, status.model_copy(update={"candidates": (trouble,), "preflight": preflight}))
+    assert found.warnings == (told,)
+    assert [row[4] for row in tables.troubles(found).rows] == [told]
 
 
 def test_scores_are_said_to_be_kept_only_where_there_are_any(history: History) -> None:
