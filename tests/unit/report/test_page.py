@@ -12,6 +12,7 @@ import pytest
 from mergesearch.api.status import Decision, MergeSearchStatus
 from mergesearch.reasons import Reason
 from mergesearch.report import data, page, tables
+from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
 from unit.report import histories
@@ -42,6 +43,15 @@ def read(text: str) -> Page:
 def test_the_verdict_stands_on_the_page(complete: Summary, read: Page) -> None:
     assert complete.verdict in read.text
     assert "A proven gain" in read.text
+
+
+def test_commands_in_the_verdict_are_marked_and_nothing_else_of_it_is(history: History) -> None:
+    decision = Decision(reason=Reason.TASK_UNKNOWN, message="no task <b>x</b>")
+    status = history.end.model_copy(update={"stalled": decision, "completion_time": None})
+    text = page.render(summarize(with_status(history.resource, status), Place.MACHINE))
+    assert "no task &lt;b&gt;x&lt;/b&gt;. " in text
+    assert "run the same <code>mergesearch run</code> command with --retry" in text
+    assert "`" not in Page(text).text
 
 
 def test_every_table_is_there_with_every_row(complete: Summary, read: Page) -> None:
