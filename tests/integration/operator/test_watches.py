@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from mergesearch_operator.handlers import SHORTEST_STALE_SECONDS
 from support.api_proxy import Call, Fault
 from support.history import history
 from support.operator_bed import Bed, undisturbed
@@ -69,11 +70,23 @@ def test_a_search_that_was_deleted_unseen_is_forgotten_at_the_next_resync(bed: B
 
 
 @pytest.mark.slow
-def test_the_probe_fails_once_no_resync_gets_through(bed: Bed) -> None:
-    down = False
-    proxy = bed.proxy(lambda call: Fault(answer=503) if down and not call.watch else None)
+def test_the_probe_fails_once_a_resync_hangs(bed: Bed) -> None:
+    hangs = False
+    proxy = bed.proxy(lambda call: Fault(seconds=30.0) if hangs and not call.watch else None)
     operator = bed.behind(proxy, resync_seconds="0.1").start()
     bed.wait(lambda: proxy.count("GET", "mergesearches") > 2)
     bed.wait(lambda: operator.health()[0] == 200)
-    down = True
+    hangs = True
     bed.wait(lambda: operator.health()[0] >= 500, what=operator.health)
+
+
+@pytest.mark.slow
+def test_an_api_server_out_of_reach_is_no_reason_to_start_the_operator_anew(bed: Bed) -> None:
+    down = False
+    proxy = bed.proxy(lambda call: Fault(answer=503) if down and not call.watch else None)
+    operator = bed.behind(proxy, resync_seconds="0.1").start()
+    bed.wait(lambda: operator.health()[0] == 200)
+    down, before = True, proxy.count("GET", "mergesearches")
+    # For longer than the probe would wait for a look that hangs.
+    bed.wait(lambda: proxy.count("GET", "mergesearches") > before + 12 * SHORTEST_STALE_SECONDS)
+    assert operator.health()[0] == 200
