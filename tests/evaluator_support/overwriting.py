@@ -14,7 +14,8 @@ from mergesearch_evaluator.main import Evaluator, start_engine
 
 def start_while_the_weights_are_written(settings: Engine, folder: ModelFolder) -> LoadedEngine:
     engine = start_engine(settings, folder)
-    folder.weight_files[0].write_bytes(folder.weight_files[0].read_bytes())
+    content = folder.weight_files[0].read_bytes()
+    folder.weight_files[0].write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     return engine
 
 
