@@ -22,8 +22,7 @@ from pydantic import ValidationError
 from mergesearch.api.resource import MergeSearch
 from mergesearch.contract import Exit, Termination
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import step
-from mergesearch.lifecycle.children import EVALUATOR_STAGES
+from mergesearch.lifecycle import roles, step
 from mergesearch.lifecycle.step import ChildState, ObservedChild
 from mergesearch.reasons import Reason
 from mergesearch_operator import constants
@@ -61,8 +60,6 @@ class Seen:
 
     child: ObservedChild
     waiting: Waiting | None = None
-    image: str = ""
-    """The image that really runs, with its digest."""
     due: datetime | None = None
     """When it changes by itself, if nothing else happens."""
     name: str = ""
@@ -86,12 +83,11 @@ def see_all(resource: MergeSearch, jobs: Iterable[Document], pods: Iterable[Docu
         meta = job["metadata"]
         if not _ours(resource, meta):
             continue
-        evaluator = meta["labels"].get(constants.STAGE) in EVALUATOR_STAGES
-        stage = resource.spec.evaluator if evaluator else resource.spec.merger
+        stage = roles.part_of(resource.spec, meta["labels"].get(constants.STAGE, ""))
         one = see(job, owned.get(meta["uid"], []), now, pending_seconds=stage.pending_deadline_seconds)
         going = bool(meta.get("deletionTimestamp"))
         told = told_of(one.waiting, now)
-        child = replace(one.child, image=one.image, waiting=told)
+        child = replace(one.child, waiting=told)
         due = one.due if told is not None or one.waiting is None else told_at(one.waiting, one.due)
         seen.append(replace(one, child=child, due=due, name=meta["name"], uid=meta["uid"], going=going))
     return seen
@@ -145,14 +141,14 @@ def _of_pod(launch: int, pod: Document, now: datetime, patience: timedelta) -> S
     if phase == "Failed" and _never_ran(pod):
         return _ended_by_platform(launch, pod)
     if phase in ("Succeeded", "Failed"):
-        return Seen(_ended(launch, pod), image=_image(pod), pod=pod["metadata"]["name"])
+        return Seen(_ended(launch, pod), pod=pod["metadata"]["name"])
     lost_at = _lost_at(pod)
     if lost_at is not None and now >= lost_at:
         return _ended_by_platform(launch, pod)
     if phase == "Running":
         started = _time(_container_state(pod, "running").get("startedAt")) or _time(pod["status"].get("startTime"))
-        child = ObservedChild(launch=launch, state=ChildState.RUNNING, started_at=started)
-        return Seen(child, image=_image(pod), due=lost_at)
+        child = ObservedChild(launch=launch, state=ChildState.RUNNING, started_at=started, image=_image(pod))
+        return Seen(child, due=lost_at)
     return _starting(launch, pod, now, patience, lost_at)
 
 
@@ -190,6 +186,7 @@ def _ended(launch: int, pod: Document) -> ObservedChild:
         state=ChildState.ENDED,
         started_at=_time(terminated.get("startedAt")),
         ended_at=_time(terminated.get("finishedAt")),
+        image=_image(pod),
     )
     said = _termination(terminated.get("message", ""))
     status = pod["status"]
@@ -231,8 +228,9 @@ def _ended_by_platform(launch: int, pod: Document) -> Seen:
         disrupted=True,
         started_at=_time(terminated.get("startedAt")) or _time(pod["status"].get("startTime")),
         ended_at=_time(terminated.get("finishedAt")) or _time(condition.get("lastTransitionTime")),
+        image=_image(pod),
     )
-    return Seen(child, image=_image(pod))
+    return Seen(child)
 
 
 def _starting(launch: int, pod: Document, now: datetime, patience: timedelta, lost_at: datetime | None) -> Seen:

@@ -13,7 +13,7 @@ from chart.helm import CHART, EVERYTHING, Document, Values, container, helm, onl
 from cluster import settings
 from cluster.handle import Cluster
 from mergesearch.api.status import Stage
-from mergesearch.lifecycle.children import EVALUATOR_STAGES
+from mergesearch.lifecycle.roles import EVALUATOR_STAGES
 from mergesearch_operator import constants
 from mergesearch_operator.settings import Images, Settings, from_environment
 

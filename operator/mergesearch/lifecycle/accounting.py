@@ -13,10 +13,9 @@ from mergesearch.api.spec import MergeSearchSpec, Resources
 from mergesearch.api.status import Expense, Launch, Measured, RecordState, Stage
 from mergesearch.contract import EvaluationReport, Split
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import records
+from mergesearch.lifecycle import records, roles
 from mergesearch.lifecycle.step import ChildState, ObservedChild, Step
 
-WITH_RECORDS = (Stage.MERGE, Stage.EVALUATE)
 SUCCESS = {Stage.MERGE: RecordState.MERGED, Stage.EVALUATE: RecordState.SCORED}
 
 
@@ -114,8 +113,7 @@ def taken(step: Step, launch: Launch) -> float:
 def _last_alive(step: Step, launch: Launch) -> datetime:
     """When a process without an end was last known to live, at most: nobody lets it run beyond its deadline."""
     until = step.now if step.observed.blind_since is None else min(step.now, step.observed.blind_since)
-    stage = step.spec.merger if launch.stage is Stage.MERGE else step.spec.evaluator
-    limit = timedelta(seconds=stage.active_deadline_seconds)
+    limit = timedelta(seconds=roles.part_of(step.spec, launch.stage).active_deadline_seconds)
     return until if launch.started_at is None else min(until, launch.started_at + limit)
 
 
@@ -130,7 +128,7 @@ def _book(step: Step, launch: Launch, start: datetime, end: datetime) -> Step:
         return step
     cost = step.status.cost
     booked = {"gpu_seconds": round(cost.gpu_seconds + seconds * gpus_of(step.spec, launch.stage), 3)}
-    if launch.stage in WITH_RECORDS:
+    if launch.stage in roles.WITH_RECORDS:
         field = "evaluate_seconds" if launch.stage is Stage.EVALUATE else "merge_seconds"
         booked[field] = round(getattr(cost, field) + seconds, 3)
     return step.change(cost=cost.model_copy(update=booked))

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.spec import Stage as StageSpec
 from mergesearch.api.status import Launch, MergeSearchStatus, Stage
 from mergesearch.contract import Request
-from mergesearch.lifecycle import accounting, requests
+from mergesearch.lifecycle import accounting, requests, roles
 
 LETTERS = {
     Stage.PREFLIGHT_CHECKPOINTS: "p",
@@ -17,8 +16,6 @@ LETTERS = {
     Stage.READ: "r",
     Stage.CLEANUP: "x",
 }
-EVALUATOR_STAGES = (Stage.PREFLIGHT_TASKS, Stage.EVALUATE, Stage.COMPARE)
-"""Stages that run the evaluator's image; all others run the merger's."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,21 @@ class Child:
     @property
     def evaluator(self) -> bool:
         """Whether the evaluator meets it, not the merger."""
-        return self.launch.stage in EVALUATOR_STAGES
+        return self.launch.stage in roles.EVALUATOR_STAGES
 
 
 def children(resource: MergeSearch, status: MergeSearchStatus) -> tuple[Child, ...]:
     """Every child that ought to exist, in the order of the launches; what else exists may be ended."""
-    return tuple(_child(resource, status, launch) for launch in status.launches)
+    return tuple(child(resource, status, launch) for launch in status.launches)
 
 
-def _child(resource: MergeSearch, status: MergeSearchStatus, launch: Launch) -> Child:
-    stage: StageSpec = resource.spec.evaluator if launch.stage in EVALUATOR_STAGES else resource.spec.merger
+def child(resource: MergeSearch, status: MergeSearchStatus, launch: Launch) -> Child:
+    """The child of a launch that the status holds, with its whole request."""
     return Child(
         name=name(resource, launch),
         launch=launch,
         request=requests.request_of(resource, status, launch),
-        deadline_seconds=stage.active_deadline_seconds,
+        deadline_seconds=roles.part_of(resource.spec, launch.stage).active_deadline_seconds,
         gpus=accounting.gpus_of(resource.spec, launch.stage),
     )
 

@@ -1,6 +1,6 @@
 """Which images run: those that ran first stay in the status, and another one in mid-search is told; pure."""
 
-from mergesearch.lifecycle.children import EVALUATOR_STAGES
+from mergesearch.lifecycle import roles
 from mergesearch.lifecycle.step import Step
 
 CHANGED = "Now"
@@ -13,7 +13,7 @@ def note(step: Step) -> Step:
     known = dict(step.status.images)
     for child in step.observed.children:
         if child.image and child.launch in stages:
-            role = "evaluator" if stages[child.launch] in EVALUATOR_STAGES else "merger"
+            role = "evaluator" if stages[child.launch] in roles.EVALUATOR_STAGES else "merger"
             if known.setdefault(role, child.image) != child.image:
                 known[role + CHANGED] = child.image
     return step if known == step.status.images else step.change(images=known)

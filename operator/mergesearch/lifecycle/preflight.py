@@ -3,14 +3,13 @@
 from mergesearch.api.base import number_of
 from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
 from mergesearch.contract import PreflightCheckpointsReport, PreflightTasksReport
-from mergesearch.lifecycle import launches, samples
+from mergesearch.lifecycle import launches, roles, samples
 from mergesearch.lifecycle.step import MAX_DECISION, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import power
 
 MAX_WARNINGS = 16
 MAX_VERSIONS = 16
-WITH_RECORDS = (Stage.MERGE, Stage.EVALUATE)
 HALVES = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS)
 
 
@@ -31,7 +30,7 @@ def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
             "set a new spec.retry, or start a new search",
         )
     if changed:
-        step = launches.abandon(step, WITH_RECORDS)
+        step = launches.abandon(step, roles.WITH_RECORDS)
     return _passed(
         step,
         Stage.PREFLIGHT_CHECKPOINTS,
@@ -66,7 +65,7 @@ def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
             "restore them and set a new spec.retry, or start a new search",
         )
     if changed:
-        step = launches.abandon(step, WITH_RECORDS)
+        step = launches.abandon(step, roles.WITH_RECORDS)
     weights = [number_of(task.weight) for task in spec.objective.tasks]
     return _passed(
         step,

@@ -5,6 +5,7 @@ from typing import Any
 from mergesearch.api import base
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import Stage as StageSpec
+from mergesearch.lifecycle import roles
 from mergesearch.lifecycle.children import Child
 from mergesearch.worker import REQUEST_VARIABLE, TERMINATION_LOG_VARIABLE
 from mergesearch_operator import constants
@@ -24,7 +25,7 @@ HEAVY = ("merge", "evaluate")
 
 def stage_of(resource: MergeSearch, child: Child) -> StageSpec:
     """The part of the spec that says how the child runs."""
-    return resource.spec.evaluator if child.evaluator else resource.spec.merger
+    return roles.part_of(resource.spec, child.launch.stage)
 
 
 def pod_spec(resource: MergeSearch, child: Child, images: Images) -> dict[str, Any]:

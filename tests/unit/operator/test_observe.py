@@ -262,7 +262,7 @@ def test_reports_come_from_the_termination_message_and_the_image_from_the_runtim
     made = job()
     seen = see(made, *died(0, GOOD)(made))
     assert seen.child.reports == (REPORT,)
-    assert seen.image == "example.org/merger@sha256:1"
+    assert seen.child.image == "example.org/merger@sha256:1"
     assert (seen.child.started_at, seen.child.ended_at) == (NOW - timedelta(seconds=60), NOW - timedelta(seconds=10))
 
 
