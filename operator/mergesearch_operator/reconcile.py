@@ -17,12 +17,12 @@ from pydantic import ValidationError
 
 from mergesearch.api import checks
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
+from mergesearch.api.status import STATUS_VERSION, Launch, MergeSearchStatus
 from mergesearch.contract import Exit, reports_in
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import summary
+from mergesearch.lifecycle import children, summary
 from mergesearch.lifecycle.advance import advance, next_due
-from mergesearch.lifecycle.children import Child, children
+from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
 from mergesearch_operator import constants, events, faults, observe
@@ -131,16 +131,15 @@ class Reconciler:
         """
         before = resource.status or MergeSearchStatus()
         reason = Reason.STATUS_TOO_LARGE if error.code == faults.TOO_LARGE else Reason.REQUEST_REFUSED
-        step = Step(resource=resource, status=before, observed=Observed(), now=now)
         message = f"the API server does not take the status: {error}"
-        step = summary.update(step.stall(reason, message))
         if before.stalled is None:
+            after = summary.stalled(Step(resource, before, Observed(), now), reason, message)
             try:
-                self._cluster.write_status({**document, "status": stored(step.status)})
+                self._cluster.write_status({**document, "status": stored(after)})
             except faults.RefusedError:
                 self._post(events.once(resource, events.Note("Warning", reason.value, message), now))
                 raise
-            self._tell(resource, before, step.status, now)
+            self._tell(resource, before, after, now)
 
     def _act(
         self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen], now: datetime
@@ -149,7 +148,7 @@ class Reconciler:
 
         In this order, since a quota of Jobs counts those that are over: what is missing may wait for just these to go.
         """
-        wanted = {child.name: child for child in children(resource, status)}
+        wanted = {children.name(resource, launch): launch for launch in status.launches}
         there = {found.name: found for found in seen}
         for name, found in there.items():
             if name not in wanted and not found.going:
@@ -158,23 +157,23 @@ class Reconciler:
         if wanted:
             claim = volumes.claim(resource, jobs.owner(resource))
             if claim is not None and not there:
-                taken += self._claim(resource, claim, wanted.values(), now)
+                taken += self._claim(resource, claim, status.launches, now)
         if taken:
             return taken
-        for name, child in wanted.items():
+        for name, launch in wanted.items():
             if name not in there:
-                taken += self._create(resource, child, now)
+                taken += self._create(resource, children.child(resource, status, launch), now)
         return taken
 
     def _claim(
-        self, resource: MergeSearch, claim: Document, wanted: Iterable[Child], now: datetime
+        self, resource: MergeSearch, claim: Document, launches: Iterable[Launch], now: datetime
     ) -> list[ObservedChild]:
         try:
             with self._blocked_told(resource, now):
                 self._cluster.create_claim(claim)
         except faults.RefusedError as error:
             message = f"the API server refuses the claim of the workspace: {error}"
-            return [_refused(child, Reason.REQUEST_REFUSED, message) for child in wanted]
+            return [_refused(launch, Reason.REQUEST_REFUSED, message) for launch in launches]
         return []
 
     def _create(self, resource: MergeSearch, child: Child, now: datetime) -> list[ObservedChild]:
@@ -185,7 +184,7 @@ class Reconciler:
         except faults.ExistsError:
             return self._adopt(resource, child)
         except faults.RefusedError as error:
-            return [_refused(child, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
+            return [_refused(child.launch, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
         return []
 
     @contextlib.contextmanager
@@ -207,7 +206,7 @@ class Reconciler:
         owners = {reference.get("uid") for reference in job["metadata"].get("ownerReferences", [])}
         if resource.metadata.uid not in owners:
             message = f"a Job {namespace}/{child.name} belongs to somebody else; remove it, or rename the search"
-            return [_refused(child, Reason.NAME_CONFLICT, message)]
+            return [_refused(child.launch, Reason.NAME_CONFLICT, message)]
         stale = job["metadata"].get("annotations", {}).get(constants.REQUEST_DIGEST) != jobs.request_digest(child)
         if stale and not job["metadata"].get("deletionTimestamp"):
             self._cluster.delete_job(namespace, child.name, job["metadata"]["uid"])
@@ -234,10 +233,9 @@ def decide(resource: MergeSearch, before: MergeSearchStatus, observed: Observed,
     if not problems:
         return advance(resource, before, observed, now)
     told = "\n".join(str(problem) for problem in problems)
-    step = Step(resource=resource, status=before, observed=observed, now=now)
+    step = Step(resource, before, observed, now).change(start_time=before.start_time or now)
     # Told anew each time: an edit may have mended some of it.
-    step = step.change(start_time=before.start_time or now, stalled=None).stall(Reason.INVALID_SPEC, told)
-    after = summary.update(step).status
+    after = summary.stalled(step, Reason.INVALID_SPEC, told)
     return before if after == before else after
 
 
@@ -266,15 +264,15 @@ def _parse(document: Document) -> MergeSearch | str:
         return f"this release cannot read it and leaves it alone: {error}"
 
 
-def _overlaid(children_seen: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> list[ObservedChild]:
+def _overlaid(there: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> list[ObservedChild]:
     ours = {child.launch for child in taken}
-    return [*(child for child in children_seen if child.launch not in ours), *taken]
+    return [*(child for child in there if child.launch not in ours), *taken]
 
 
-def _refused(child: Child, reason: Reason, message: str) -> ObservedChild:
+def _refused(launch: Launch, reason: Reason, message: str) -> ObservedChild:
     """As if the child had ended with a request that cannot be met: a person has to mend it."""
     end = Exit(code=ExitCode.INVALID_REQUEST, reason=reason, message=message)
-    return ObservedChild(launch=child.launch.number, state=ChildState.ENDED, exit=end)
+    return ObservedChild(launch=launch.number, state=ChildState.ENDED, exit=end)
 
 
 def _pause(status: MergeSearchStatus, seen: Sequence[Seen], now: datetime) -> float | None:

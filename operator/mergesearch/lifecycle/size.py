@@ -3,7 +3,9 @@
 The bounds of the spec keep every status below it; this holds where they should ever fail to.
 """
 
-from mergesearch.api.status import MAX_STATUS_BYTES, Decision, MergeSearchStatus
+from dataclasses import replace
+
+from mergesearch.api.status import MAX_STATUS_BYTES, MergeSearchStatus
 from mergesearch.lifecycle import summary
 from mergesearch.lifecycle.step import Step
 from mergesearch.reasons import Reason
@@ -24,8 +26,7 @@ def bounded(step: Step, before: MergeSearchStatus, limit: int = MAX_STATUS_BYTES
     if before.stalled is not None and before.stalled.reason is Reason.STATUS_TOO_LARGE:
         return before
     message = f"the next status would have {size} bytes, at most {limit} can be kept: start a new, smaller search"
-    stalled = Decision(reason=Reason.STATUS_TOO_LARGE, message=message)
-    return summary.update(Step(step.resource, before, step.observed, step.now).change(stalled=stalled)).status
+    return summary.stalled(replace(step, status=before), Reason.STATUS_TOO_LARGE, message)
 
 
 def _is_small(status: MergeSearchStatus, limit: int) -> bool:

@@ -35,6 +35,11 @@ def update(step: Step) -> Step:
     return step.change(conditions=_conditions(step))
 
 
+def stalled(step: Step, reason: Reason, message: str) -> MergeSearchStatus:
+    """The status that stands, stalled for this reason, whatever it was stalled for before."""
+    return update(step.change(stalled=None).stall(reason, message)).status
+
+
 def phase(step: Step) -> Phase:
     """Where the search is, for people."""
     status = step.status
