@@ -1,7 +1,6 @@
 """What both benchmarks of the operator need: a light cluster, the real operator, searches whose pods are scripted."""
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,12 +14,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-import kubernetes.client
-import kubernetes.config
 
 from cluster import light
 from cluster.handle import Cluster
 from mergesearch_operator.client import Client
+from support import served
+from support.operator_process import IMAGES, free_ports
 from support.scripted_kubelet import ScriptedKubelet
 from unit.lifecycle.world import resource
 
@@ -75,21 +74,20 @@ def bench(*, run_seconds: float) -> Iterator[Bench]:
         place = Path(folder)
         try:
             cluster = light.up(place / "light", attached=True)
-            for file in sorted((ROOT / "crds").glob("*.yaml")):
-                cluster.kubectl("apply", "--server-side", "-f", str(file))
-            cluster.kubectl("wait", "--for=condition=Established", "crd/mergesearches.mergesearch.io")
+            served.serve(cluster)
             cluster.kubectl("create", "namespace", NAMESPACE)
-            with ScriptedKubelet(_client(cluster), NAMESPACE, run_seconds=run_seconds) as kubelet:
+            with ScriptedKubelet(
+                Client.connect(connections=4, kubeconfig=str(cluster.kubeconfig)), NAMESPACE, run_seconds=run_seconds
+            ) as kubelet:
                 yield from _with_operator(place, cluster, kubelet)
         finally:
             light.down(place / "light")
 
 
 def _with_operator(place: Path, cluster: Cluster, kubelet: ScriptedKubelet) -> Iterator[Bench]:
-    metrics, probe = _free_port(), _free_port()
+    metrics, probe = free_ports(2)
     environment = cluster.environment | {
-        "MERGESEARCH_MERGER_IMAGE": "example.org/merger:1",
-        "MERGESEARCH_EVALUATOR_IMAGE": "example.org/evaluator:1",
+        **IMAGES,
         "MERGESEARCH_METRICS_PORT": str(metrics),
         "MERGESEARCH_PROBE_PORT": str(probe),
     }
@@ -101,16 +99,3 @@ def _with_operator(place: Path, cluster: Cluster, kubelet: ScriptedKubelet) -> I
     finally:
         operator.terminate()
         operator.wait()
-
-
-def _client(cluster: Cluster) -> Client:
-    configuration = kubernetes.client.Configuration()
-    kubernetes.config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
-    return Client(kubernetes.client.ApiClient(configuration))
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -14,6 +14,13 @@ QUICKSTART = REPOSITORY / "examples" / "quickstart"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
+def run_command(manifest: Path, state: Path, family: Path, workspace: Path) -> list[str]:
+    """`mergesearch run` of a manifest with the quickstart's volumes."""
+    volumes = {"checkpoints": family, "tasks": QUICKSTART / "tasks", "workspace": workspace}
+    given = [f"--volume={name}={path}" for name, path in volumes.items()]
+    return [sys.executable, "-P", "-m", "mergesearch_cli.app", "run", str(manifest), f"--state={state}", *given]
+
+
 @dataclass
 class Quickstart:
     """The quickstart's manifest, made small, with volumes and a state folder of its own."""
@@ -32,18 +39,7 @@ class Quickstart:
         self.folder.mkdir(exist_ok=True)
         manifest = self.folder / "search.yaml"
         manifest.write_text(yaml.safe_dump(document, sort_keys=False))
-        volumes = {"checkpoints": self.family, "tasks": QUICKSTART / "tasks", "workspace": self.folder / "workspace"}
-        given = [f"--volume={name}={path}" for name, path in volumes.items()]
-        return [
-            sys.executable,
-            "-P",
-            "-m",
-            "mergesearch_cli.app",
-            "run",
-            str(manifest),
-            f"--state={self.state}",
-            *given,
-        ]
+        return run_command(manifest, self.state, self.family, self.folder / "workspace")
 
     @property
     def state(self) -> Path:
