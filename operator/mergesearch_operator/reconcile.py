@@ -25,7 +25,7 @@ from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
-from mergesearch_operator import constants, events, faults, observe
+from mergesearch_operator import adoption, events, faults, observe
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster, Key
 from mergesearch_operator.manifests import job as jobs
@@ -95,7 +95,8 @@ class Reconciler:
 
     def _observe(self, key: Key, resource: MergeSearch, now: datetime) -> list[Seen]:
         uid = resource.metadata.uid
-        seen = observe.see_all(resource, self._cluster.jobs(key, uid), self._cluster.pods(key, uid), now)
+        there = self._cluster.jobs(key, uid)
+        seen = adoption.checked(resource, there, observe.see_all(resource, there, self._cluster.pods(key, uid), now))
         launches = {launch.number for launch in (resource.status or MergeSearchStatus()).launches}
         return [self._read(key[0], one) if one.child.launch in launches else one for one in seen]
 
@@ -207,11 +208,8 @@ class Reconciler:
         if resource.metadata.uid not in owners:
             message = f"a Job {namespace}/{child.name} belongs to somebody else; remove it, or rename the search"
             return [_refused(child.launch, Reason.NAME_CONFLICT, message)]
-        stale = job["metadata"].get("annotations", {}).get(constants.REQUEST_DIGEST) != jobs.request_digest(child)
-        if stale and not job["metadata"].get("deletionTimestamp"):
-            self._cluster.delete_job(namespace, child.name, job["metadata"]["uid"])
-        if stale or job["metadata"].get("deletionTimestamp"):
-            raise faults.UnavailableError(f"Job {namespace}/{child.name} of an earlier request is still going")
+        if job["metadata"].get("deletionTimestamp"):
+            raise faults.UnavailableError(f"Job {namespace}/{child.name} of an earlier step is still going")
         return []
 
     def _tell(self, resource: MergeSearch, before: MergeSearchStatus, after: MergeSearchStatus, now: datetime) -> None:

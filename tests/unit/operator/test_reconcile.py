@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -33,6 +34,7 @@ class Memory:
     acts: list[str] = field(default_factory=list)
     events: list[Document] = field(default_factory=list)
     claims: list[Document] = field(default_factory=list)
+    now: datetime = NOW
 
     def act(self, what: str) -> None:
         self.acts.append(what)
@@ -41,7 +43,7 @@ class Memory:
             raise fault
 
     def search(self, key: Key) -> Any:
-        return None if self.document is None else (copy.deepcopy(self.document), NOW)
+        return None if self.document is None else (copy.deepcopy(self.document), self.now)
 
     def jobs(self, key: Key, uid: str) -> list[Document]:
         return list(self.jobs_there.values())
@@ -168,16 +170,6 @@ def test_a_job_of_ours_that_was_made_unseen_is_adopted() -> None:
     reconciler(cluster).step(KEY)
     assert cluster.acts == [f"POST {FIRST}", f"POST {SECOND}"]
     assert status_of(cluster).stalled is None
-
-
-def test_a_job_of_ours_for_another_request_is_replaced() -> None:
-    cluster = memory()
-    hidden(cluster)[FIRST]["metadata"]["annotations"] = {constants.REQUEST_DIGEST: "of another request"}
-    with pytest.raises(faults.UnavailableError, match="earlier request is still going"):
-        reconciler(cluster).step(KEY)
-    assert cluster.acts == [f"POST {FIRST}", f"DELETE {FIRST}"]
-    reconciler(cluster).step(KEY)
-    assert sorted(cluster.jobs_there) == [FIRST, SECOND]
 
 
 def test_a_job_of_ours_that_is_being_deleted_is_waited_for() -> None:
