@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from cluster import build, buildah, full, images, light, settings
+from cluster import build, buildah, full, images, light, requirements, settings
 from cluster.runtime import Runtime
 from cluster.settings import ClusterError
 
@@ -30,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     built = commands.add_parser("build", help="build the programs that are not in the cache yet")
     built.add_argument("--light", action="store_true", help="only what the light cluster needs")
     built.set_defaults(run=lambda arguments: print(build.ensure(build.LIGHT if arguments.light else build.FULL)))
+
+    needed = commands.add_parser("packages", help="print the Debian packages that a node needs and this machine lacks")
+    needed.set_defaults(run=lambda _: print(*requirements.missing()))
 
     made = commands.add_parser("images", help="build images and bring them to the cluster; prints their names")
     made.add_argument("recipe", nargs="+", metavar="NAME=DOCKERFILE", help="what to build, on our base image")

@@ -24,6 +24,11 @@ PACKAGES = {
 """A command that is needed, and Debian's package that brings it."""
 
 
+def missing() -> list[str]:
+    """The Debian packages that would bring what is not there."""
+    return sorted({package for command, package in PACKAGES.items() if not shutil.which(command)})
+
+
 def check() -> None:
     """Returns if a node can be started here.
 
@@ -34,9 +39,8 @@ def check() -> None:
         raise ClusterError("a node needs Linux; set KUBECONFIG to use a cluster that runs elsewhere")
     if os.geteuid() != 0:
         raise ClusterError("a node needs root; set KUBECONFIG to use a cluster that is there already")
-    missing = sorted({package for command, package in PACKAGES.items() if not shutil.which(command)})
-    if missing:
-        names = " ".join(missing)
+    names = " ".join(missing())
+    if names:
         raise ClusterError(
             f"missing on this machine: {names}\n"
             f"on Debian: apt-get update && apt-get install --yes --no-install-recommends {names}\n"

@@ -33,6 +33,23 @@ def test_every_missing_package_is_named_with_the_command_that_installs_them(tmp_
     assert not folder.exists()
 
 
+def test_the_missing_packages_are_printed_for_a_script_to_install(tmp_path: Path) -> None:
+    for present in ("ip", "mount", "iptables", "conntrack", "socat"):
+        (tmp_path / present).touch(mode=0o755)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "cluster", "packages"],
+        cwd=settings.PACKAGE.parent,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert {"buildah", "containerd", "debootstrap", "runc", "skopeo"} <= set(done.stdout.split())
+    assert not {"iproute2", "mount", "iptables", "conntrack", "socat"} & set(done.stdout.split())
+
+
 def test_a_cluster_of_the_caller_needs_a_registry_for_images(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     code = "from cluster import images; images.deliver(['localhost/mergesearch/sample:1'])"
