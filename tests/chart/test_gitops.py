@@ -1,0 +1,223 @@
+"""What Argo CD and Flux make of a search: the health check of examples/gitops in a real Lua, and the rules of kstatus,
+over statuses as the operator writes them.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from lupa import lua51
+
+from chart.helm import CHART, EVERYTHING, Document, render
+from cluster import settings
+from cluster.handle import Cluster
+from mergesearch.api.status import Stage
+from mergesearch.lifecycle import step
+from mergesearch.lifecycle.step import ChildState
+from mergesearch.reasons import Reason
+from mergesearch_operator.reconcile import stored
+from unit.lifecycle.world import Bench, End, faults, resource, scored
+
+GITOPS = settings.ROOT / "examples" / "gitops"
+KEY = "resource.customizations.health.mergesearch.io_MergeSearch"
+PATCH: Document = yaml.safe_load((GITOPS / "argocd-cm.yaml").read_text())
+FLUX: Document = yaml.safe_load((GITOPS / "flux.yaml").read_text())["spec"]
+ONE_OF = re.compile(r"status\.conditions\.exists\(c, c\.type in \[([\w', ]+)\] && c\.status == 'True'\)")
+NOT_THERE = ("string", "math", "io", "os", "debug", "coroutine")
+"""Libraries that Argo CD does not open for a health check."""
+WAITS = "waits for the operator to act on this spec"
+
+
+def preflight() -> Bench:
+    bench = Bench(resource())
+    bench.step()
+    return bench
+
+
+def searching() -> Bench:
+    bench = Bench(resource())
+    bench.until(lambda status: scored(status, 1))
+    return bench
+
+
+def queued() -> Bench:
+    bench = preflight()
+    waiting = step.Waiting(Reason.QUEUED, "0/3 nodes are available")
+    seen = step.Observed(
+        children=tuple(
+            step.ObservedChild(launch=launch.number, state=ChildState.PENDING, waiting=waiting)
+            for launch in bench.status.launches
+        )
+    )
+    bench.status = bench.decide(seen)
+    return bench
+
+
+def complete() -> Bench:
+    bench = Bench(resource())
+    bench.rest()
+    return bench
+
+
+def stalled() -> Bench:
+    bench = Bench(resource(), faults=faults((Stage.PREFLIGHT_TASKS, None, End(code=64, message="no such task"))))
+    bench.rest()
+    return bench
+
+
+def failed() -> Bench:
+    bench = Bench(resource(search={"maxDuration": "15s", "parallelism": 2}), seconds=10.0)
+    bench.rest()
+    return bench
+
+
+def suspended(*, now: bool) -> Bench:
+    bench = searching()
+    bench.edit(suspend=True, suspend_policy="Now" if now else "Drain")
+    bench.step()
+    return bench
+
+
+def edited(made: Callable[[], Bench]) -> Bench:
+    """The spec has changed, and the operator has not looked yet."""
+    bench = made()
+    bench.edit("search", parallelism=3)
+    return bench
+
+
+def seen(made: Callable[[], Bench], **fields: Any) -> Bench:
+    """The spec has changed, and the operator has looked."""
+    bench = made()
+    bench.edit(**fields)
+    bench.step()
+    return bench
+
+
+CASES: dict[str, tuple[Callable[[], Bench], str, str, str]] = {
+    "preflight": (preflight, "Progressing", "Preflight: 0 of 12 candidates scored", "InProgress"),
+    "queued": (queued, "Progressing", "processes wait: 0/3 nodes are available", "InProgress"),
+    "searching": (searching, "Progressing", "Searching: 1 of 12 candidates scored", "InProgress"),
+    "stalled": (stalled, "Degraded", "RequestRefused: ", "Failed"),
+    "failed": (failed, "Degraded", "BudgetSpentUnconfirmed: nothing could be confirmed", "InProgress"),
+    "failed-and-edited": (lambda: edited(failed), "Degraded", "BudgetSpentUnconfirmed: ", "InProgress"),
+    "complete": (complete, "Healthy", "on unseen samples", "Current"),
+    "complete-and-suspended": (lambda: seen(complete, suspend=True), "Healthy", "on unseen samples", "Current"),
+    "complete-and-edited": (lambda: edited(complete), "Progressing", WAITS, "InProgress"),
+    "stalled-and-edited": (lambda: edited(stalled), "Progressing", WAITS, "InProgress"),
+    "suspended": (lambda: suspended(now=True), "Suspended", "Suspended: 1 of 12 candidates scored", "InProgress"),
+    "draining": (lambda: suspended(now=False), "Suspended", "Suspended: 1 of 12 candidates scored", "InProgress"),
+    "stalled-and-suspended": (lambda: seen(stalled, suspend=True), "Degraded", "RequestRefused: ", "Failed"),
+}
+"""Bench, health in Argo CD with a part of its message, and status by kstatus."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_argo_cd_is_told_how_a_search_is_doing(case: str) -> None:
+    made, health, message, _ = CASES[case]
+    found = argo_cd(document(made()))
+    assert found["status"] == health
+    assert message in found["message"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_comes_after_a_search_waits_for_its_end(case: str) -> None:
+    made, _, _, status = CASES[case]
+    assert kstatus(document(made())) == status
+
+
+def test_a_search_that_no_operator_has_seen_and_one_that_goes_are_on_their_way() -> None:
+    meta = {"name": "soup", "generation": 1}
+    assert argo_cd({"metadata": meta}) == {"status": "Progressing", "message": WAITS}
+    assert argo_cd({"metadata": meta, "status": {}}) == {"status": "Progressing", "message": WAITS}
+    going = document(complete())
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert argo_cd(going) == {"status": "Progressing", "message": "being deleted"}
+
+
+def test_the_check_is_added_to_what_argo_cd_is_told_already(
+    serving_cluster: Cluster, namespaces: Callable[[str], str]
+) -> None:
+    namespace = namespaces("argocd")
+    place = ("--namespace", namespace)
+    serving_cluster.kubectl("create", "configmap", "argocd-cm", "--from-literal=url=https://argocd.example.org", *place)
+    said = serving_cluster.kubectl(
+        "patch", "configmap", "argocd-cm", "--patch-file", str(GITOPS / "argocd-cm.yaml"), *place
+    )
+    assert said.strip() == "configmap/argocd-cm patched"
+    data = serving_cluster.get("configmap", "argocd-cm", *place)["data"]
+    assert data == {"url": "https://argocd.example.org", KEY: PATCH["data"][KEY]}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_expressions_for_flux_find_the_end_and_every_trouble(case: str) -> None:
+    """Flux compares the generations first, and takes what no expression finds for in progress."""
+    made, health, _, _ = CASES[case]
+    expected = {"Healthy": "Current", "Degraded": "Failed"}.get(health, "InProgress")
+    assert flux(document(made())) == ("InProgress" if case == "failed-and-edited" else expected)
+
+
+def test_flux_is_told_of_the_kind_that_it_waits_for() -> None:
+    (check,), (expressions,) = FLUX["healthChecks"], FLUX["healthCheckExprs"]
+    for found in (check, expressions):
+        assert (found["apiVersion"], found["kind"]) == ("mergesearch.io/v1alpha1", "MergeSearch")
+
+
+def test_the_page_has_the_lines_for_flux_as_they_are_tested() -> None:
+    page = (settings.ROOT / "docs" / "operations.md").read_text()
+    told = yaml.safe_load(page.partition("```yaml\nhealthCheckExprs:")[2].partition("```")[0])
+    assert told == FLUX["healthCheckExprs"]
+
+
+def test_the_chart_renders_alike_every_time_and_asks_no_cluster() -> None:
+    """`helm template` sees no cluster, so that what a template looks up would be missing there in silence."""
+    assert render(EVERYTHING) == render(EVERYTHING)
+    unsteady = re.compile(r"\{\{[^}]*\b(lookup|rand\w+|uuidv4|now|gen\w+|derivePassword|htpasswd|bcrypt)\b")
+    for template in (CHART / "templates").iterdir():
+        assert not unsteady.search(template.read_text()), template.name
+        assert "helm.sh/hook" not in template.read_text(), template.name
+
+
+def document(bench: Bench) -> Document:
+    """The search as the API server has it."""
+    meta = bench.resource.metadata
+    return {"metadata": {"name": meta.name, "generation": meta.generation}, "status": stored(bench.status)}
+
+
+def argo_cd(found: Document) -> dict[str, str]:
+    """What the script returns in a Lua like Argo CD's: version 5.1, with the basic library and that of tables."""
+    lua = lua51.LuaRuntime(register_eval=False)
+    for name in NOT_THERE:
+        lua.globals()[name] = None
+    lua.globals()["obj"] = lua.table_from(found, recursive=True)
+    return dict(lua.execute(PATCH["data"][KEY]))
+
+
+def kstatus(found: Document) -> str:
+    """The rules of kstatus for kinds that it does not know: the generation, then Reconciling and Stalled as they come,
+    then Ready.
+    """
+    status = found["status"]
+    if status["observedGeneration"] != found["metadata"]["generation"]:
+        return "InProgress"
+    for condition in status["conditions"]:
+        if condition["status"] == "True" and condition["type"] in ("Reconciling", "Stalled"):
+            return "InProgress" if condition["type"] == "Reconciling" else "Failed"
+    ready = next(condition for condition in status["conditions"] if condition["type"] == "Ready")
+    return "Current" if ready["status"] == "True" else "InProgress"
+
+
+def flux(found: Document) -> str:
+    """The order in which Flux asks."""
+    if found["status"]["observedGeneration"] != found["metadata"]["generation"]:
+        return "InProgress"
+    holding = {one["type"] for one in found["status"]["conditions"] if one["status"] == "True"}
+    (expressions,) = FLUX["healthCheckExprs"]
+    for name, status in (("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")):
+        if name in expressions:
+            read = ONE_OF.fullmatch(expressions[name])
+            assert read is not None, expressions[name]
+            if holding.intersection(re.findall(r"'(\w+)'", read[1])):
+                return status
+    return "InProgress"
