@@ -3,7 +3,7 @@
 Job suspended                                pending, in a queue
 Job without a pod yet                        pending; after a while that is told
 pod pending                                  pending; after pendingDeadlineSeconds of trouble with image, volume or
-                                             configuration: ended
+                                             configuration: overdue
 pod running                                  running
 pod succeeded or failed                      ended; its termination message holds exit and reports
 pod with DisruptionTarget, or terminating
@@ -52,6 +52,8 @@ class Waiting:
     """Since when it waits for something that a person has to mend; None while it only queues."""
     worth_telling: bool = True
     """Not so while the scheduler has not even looked."""
+    overdue: bool = False
+    """It has waited for longer than `pendingDeadlineSeconds`."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,10 @@ def told_of(waiting: Waiting | None, now: datetime) -> step.Waiting | None:
     if waiting is None or not waiting.worth_telling:
         return None
     since = waiting.trouble_since
-    if waiting.reason is Reason.POD_NOT_STARTED and since is not None and now < since + STARTING:
+    starting = waiting.reason is Reason.POD_NOT_STARTED and since is not None and now < since + STARTING
+    if starting and not waiting.overdue:
         return None
-    return step.Waiting(waiting.reason, waiting.message)
+    return step.Waiting(waiting.reason, waiting.message, waiting.overdue)
 
 
 def told_at(waiting: Waiting, due: datetime | None) -> datetime | None:
@@ -242,8 +245,8 @@ def _starting(launch: int, pod: Document, now: datetime, patience: timedelta, lo
         return replace(_pending(launch, waiting), due=min(deadline, lost_at or deadline))
     seconds = int(patience.total_seconds())
     message = f"not started after pendingDeadlineSeconds = {seconds}: {waiting.message}"
-    end = Exit(code=ExitCode.TRANSIENT, reason=waiting.reason, message=message[:LONGEST_MESSAGE])
-    return Seen(ObservedChild(launch=launch, state=ChildState.ENDED, exit=end), waiting)
+    told = replace(waiting, message=message[:LONGEST_MESSAGE], overdue=True)
+    return replace(_pending(launch, told), due=lost_at)
 
 
 def _why_pending(pod: Document) -> Waiting | None:

@@ -35,6 +35,7 @@ from mergesearch.lifecycle import (
     size,
     stopping,
     summary,
+    waits,
 )
 from mergesearch.lifecycle.step import Observed, Step
 
@@ -49,6 +50,7 @@ POLICIES: tuple[Policy, ...] = (
     interventions.retry,
     baselines.plan,
     reopening.reopen,
+    waits.stall,
     breakers.stall,
     stopping.close,
     generations.ask,

@@ -1,7 +1,7 @@
 """What a person does to a running search: suspend it, or send it on after a stall; pure."""
 
 from mergesearch.api.status import Record, RecordState, Stage
-from mergesearch.lifecycle import launches, records
+from mergesearch.lifecycle import launches, records, waits
 from mergesearch.lifecycle.step import Step
 
 
@@ -19,7 +19,7 @@ def retry(step: Step) -> Step:
     step = step.change(retry=step.spec.retry)
     if step.status.completion_time is not None:
         return step
-    step = step.change(
+    step = waits.give_up(step).change(
         stalled=None,
         stage_failures={},
         stage_disruptions={},

@@ -1,6 +1,6 @@
 """Ending launches: one whose outcome is folded, or many that have become pointless; pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from mergesearch.api.status import Launch, RecordState, Stage
 from mergesearch.lifecycle import accounting, records, requests
@@ -16,9 +16,13 @@ def drop(step: Step, launch: Launch) -> Step:
 
 def abandon(step: Step, stages: Collection[Stage] = tuple(Stage)) -> Step:
     """End every launch of these stages, whatever it has got to: what it has cost is booked, its records wait again."""
-    for launch in step.status.launches:
-        if requests.asked(launch).stage not in stages and launch.stage not in stages:
-            continue
+    some = (one for one in step.status.launches if requests.asked(one).stage in stages or one.stage in stages)
+    return abandon_some(step, some)
+
+
+def abandon_some(step: Step, some: Iterable[Launch]) -> Step:
+    """End these launches, in the same way."""
+    for launch in some:
         step = drop(accounting.abandon(step, launch), launch)
         for record in records.launched(step.status, launch):
             if record.state in RUNNING:

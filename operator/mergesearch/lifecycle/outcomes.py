@@ -11,7 +11,7 @@ from mergesearch.api.base import number_of
 from mergesearch.api.status import Launch, Record, RecordState, Stage
 from mergesearch.contract import EvaluationReport, Exit, Failure, MergeReport
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import accounting, launches, reading, records, requests, retries, roles, stages
+from mergesearch.lifecycle import accounting, launches, reading, records, requests, retries, roles, stages, waits
 from mergesearch.lifecycle.step import MAX_DECISION, ChildState, ObservedChild, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import objective
@@ -29,6 +29,7 @@ def fold(step: Step) -> Step:
         child = step.observed.child(launch.number)
         if child is None or launch not in step.status.launches:
             continue
+        child = waits.as_ended(launch, child)
         ended = child.state is ChildState.ENDED
         if requests.asked(launch).stage in roles.WITH_RECORDS:
             step, refused = _fold_reports(step, requests.asked(launch), child)

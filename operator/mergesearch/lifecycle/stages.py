@@ -11,7 +11,17 @@ from mergesearch.contract import (
     Request,
 )
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import accounting, completion, launches, preflight, records, requests, retries, verdict
+from mergesearch.lifecycle import (
+    accounting,
+    completion,
+    launches,
+    preflight,
+    records,
+    requests,
+    retries,
+    verdict,
+    waits,
+)
 from mergesearch.lifecycle.step import ObservedChild, Step
 from mergesearch.reasons import Reason
 
@@ -127,7 +137,7 @@ def _not_done(step: Step, stage: Stage, reason: Reason, message: str, *, final: 
     )
     if reason is Reason.SAMPLES_LOST:
         step = _scored_again(step)
-    if stage in preflight.HALVES and step.status.stalled is not None:
+    if stage in preflight.HALVES and step.status.stalled is not None and (final or not waits.holds(step)):
         # It is not tried again, since the other half has stalled the search: what is known of it is told.
         return preflight.stall(step, reason, message)
     if stage is Stage.CLEANUP or (failures <= STAGE_RETRIES and not final):

@@ -30,6 +30,8 @@ class Waiting:
     reason: Reason
     """`Queued`: nothing is wrong. Any other: a person may have to mend something."""
     message: str
+    overdue: bool = False
+    """It has waited for longer than it may, for something that a person has to mend."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,18 @@ STALLED: dict[Reason, str] = {
     ),
     Reason.NO_SPACE: "Make room on the workspace, {retry}.",
     Reason.WORKSPACE_UNWRITABLE: "Make the workspace writable for the processes, {retry}.",
+    Reason.IMAGE_UNAVAILABLE: (
+        "Push the image under the name that the message says, or mend the registry or the secret for it: the search "
+        "goes on by itself. To have another pod at once, do so, {retry}."
+    ),
+    Reason.VOLUME_UNAVAILABLE: (
+        "Make the claim that the message names, or mend its volume: the search goes on by itself. To have another pod "
+        "at once, do so, {retry}."
+    ),
+    Reason.POD_NOT_STARTED: (
+        "`kubectl describe pod` says what it waits for, such as a volume, a secret or a very large image: mend that, "
+        "and the search goes on by itself. To have another pod at once, do so, {retry}."
+    ),
     Reason.CHECKPOINT_MISSING: "Put the checkpoint where the manifest says that it is, {retry}.",
 }
 """By the reason of the stall; all others get DEFAULT."""

@@ -41,14 +41,14 @@ def test_an_image_that_nobody_serves(place: Place) -> None:
     document["spec"]["merger"]["image"] = "localhost/mergesearch/no-such-image:1"
     place.apply(document)
     reason = stalled(place, "broken-image", "localhost/mergesearch/no-such-image:1", "cannot be pulled")
-    assert reason == "PreflightFailed"
+    assert reason == "ImageUnavailable"
 
 
 def test_a_claim_that_is_not_there(place: Place) -> None:
     document = impatient("no-claim")
     document["spec"]["storage"]["checkpoints"]["persistentVolumeClaim"]["claimName"] = "forgotten"
     place.apply(document)
-    assert stalled(place, "no-claim", 'persistentvolumeclaim "forgotten" not found') == "PreflightFailed"
+    assert stalled(place, "no-claim", 'persistentvolumeclaim "forgotten" not found') == "VolumeUnavailable"
 
 
 def test_a_checkpoint_that_is_not_there_is_found_by_the_preflight(place: Place) -> None:

@@ -191,18 +191,24 @@ def test_a_search_that_is_created_again_under_its_name_starts_anew(bed: Bed) -> 
     assert resource.metadata.uid == second
 
 
-def test_an_image_that_cannot_be_pulled_stalls_the_search_with_the_image_in_the_message(bed: Bed) -> None:
+def test_an_image_that_cannot_be_pulled_stalls_the_search_until_another_pod_can_have_it(bed: Bed) -> None:
+    broken = [True]
+
     def start(_pod: Document, request: Request) -> Document | None:
-        broken = request.kind == "preflight-tasks"
-        return stuck("ImagePullBackOff", "Back-off pulling image") if broken else None
+        stays = broken[0] and request.kind == "preflight-tasks"
+        return stuck("ImagePullBackOff", "Back-off pulling image") if stays else None
 
     bed.kubelet(start=start)
     bed.operator(resync_seconds="1").start()
     bed.create(evaluator={"image": "example.org/nowhere:1"})
     status = bed.until(lambda now: now.stalled, seconds=90)
-    assert condition(status, "Stalled") == ("True", "PreflightFailed")
+    assert condition(status, "Stalled") == ("True", "ImageUnavailable")
     assert status.stalled is not None
     assert "pendingDeadlineSeconds = 1800: the image example.org/nowhere:1 cannot be pulled" in status.stalled.message
+    bed.wait(lambda: bed.events("ImageUnavailable"))
+    broken[0] = False
+    bed.edit(lambda document: document["spec"].update(retry="pushed"))
+    assert history(bed.until_complete()) == undisturbed()[0]
 
 
 def test_a_workspace_is_claimed_and_goes_with_its_search(bed: Bed) -> None:

@@ -55,6 +55,7 @@ class Case:
     reason: Reason | None = None
     message: str = ""
     waiting: Reason | None = None
+    overdue: str = ""
     disrupted: bool = False
     job: Callable[[], Document] = job
 
@@ -118,10 +119,8 @@ CASES = {
     ),
     "claim-unbound-for-too-long": Case(
         one("Pending", created=-60, conditions=[unscheduled('persistentvolumeclaim "w" not found')]),
-        ENDED,
-        code=LOST,
-        reason=Reason.VOLUME_UNAVAILABLE,
-        message='not started after pendingDeadlineSeconds = 60: persistentvolumeclaim "w" not found',
+        PENDING,
+        overdue='not started after pendingDeadlineSeconds = 60: persistentvolumeclaim "w" not found',
         waiting=Reason.VOLUME_UNAVAILABLE,
     ),
     "image-pull-fails": Case(waiting("ErrImagePull"), PENDING, waiting=Reason.IMAGE_UNAVAILABLE),
@@ -129,10 +128,8 @@ CASES = {
     "image-name-invalid": Case(waiting("InvalidImageName"), PENDING, waiting=Reason.IMAGE_UNAVAILABLE),
     "image-pull-fails-for-too-long": Case(
         waiting("ImagePullBackOff", since=-61),
-        ENDED,
-        code=LOST,
-        reason=Reason.IMAGE_UNAVAILABLE,
-        message="not started after pendingDeadlineSeconds = 60: the image example.org/merger:1 cannot be pulled",
+        PENDING,
+        overdue="not started after pendingDeadlineSeconds = 60: the image example.org/merger:1 cannot be pulled",
         waiting=Reason.IMAGE_UNAVAILABLE,
     ),
     "secret-missing": Case(
@@ -142,10 +139,8 @@ CASES = {
     ),
     "secret-missing-for-too-long": Case(
         waiting("CreateContainerConfigError", since=-61, message='secret "token" not found'),
-        ENDED,
-        code=LOST,
-        reason=Reason.POD_NOT_STARTED,
-        message='not started after pendingDeadlineSeconds = 60: CreateContainerConfigError: secret "token" not found',
+        PENDING,
+        overdue='not started after pendingDeadlineSeconds = 60: CreateContainerConfigError: secret "token" not found',
         waiting=Reason.POD_NOT_STARTED,
     ),
     "volume-is-mounted": Case(waiting("ContainerCreating"), PENDING, waiting=Reason.POD_NOT_STARTED),
@@ -256,6 +251,8 @@ def test_a_launch_is_seen_as_its_job_and_pods_stand(case: Case) -> None:
         assert (int(child.exit.code), child.exit.reason, child.exit.message) == (case.code, case.reason, case.message)
     assert child.disrupted is case.disrupted
     assert (seen.waiting.reason if seen.waiting else None) is case.waiting
+    told = child.waiting
+    assert (told.message if told is not None and told.overdue else "") == case.overdue
 
 
 def test_reports_come_from_the_termination_message_and_the_image_from_the_runtime() -> None:
@@ -305,12 +302,11 @@ def test_of_two_pods_the_one_that_succeeded_counts_else_the_newest() -> None:
 @pytest.mark.parametrize(
     ("pods", "due"),
     [
-        (waiting("ErrImagePull", since=-10), 50.0),
         (terminating("Running", -20, **container("running", startedAt=at(-30))), constants.TERMINATING_SECONDS - 20),
         (one("Running", **container("running", startedAt=at(-30))), None),
         (one("Pending", conditions=[unscheduled("Insufficient nvidia.com/gpu")]), None),
     ],
-    ids=["image", "terminating", "running", "queueing"],
+    ids=["terminating", "running", "queueing"],
 )
 def test_it_is_known_when_to_look_again(pods: Callable[[Document], list[Document]], due: float | None) -> None:
     made = job()
@@ -318,6 +314,26 @@ def test_it_is_known_when_to_look_again(pods: Callable[[Document], list[Document
     assert seen.due == (None if due is None else NOW + timedelta(seconds=due))
     if due is not None:
         assert see(made, *pods(made), now=NOW + timedelta(seconds=due)).child.state is ENDED
+
+
+def test_it_is_known_when_a_wait_lasts_too_long_and_then_nothing_more_is_due() -> None:
+    made = job()
+    pods = waiting("ErrImagePull", since=-10)(made)
+    deadline = NOW + timedelta(seconds=50)
+    assert see(made, *pods).due == deadline
+    late = see(made, *pods, now=deadline)
+    assert late.child.waiting is not None
+    assert late.child.waiting.overdue
+    assert late.due is None
+
+
+def test_a_container_that_is_being_created_for_too_long_is_told_at_once() -> None:
+    """A deadline may be shorter than what a start takes without a word."""
+    resource, child = child_of("Merge", merger={"pendingDeadlineSeconds": 10})
+    made = job_of(resource, child)
+    (seen,) = observe.see_all(resource, [made], waiting("ContainerCreating", since=-10)(made), NOW)
+    assert seen.child.waiting is not None
+    assert seen.child.waiting.overdue
 
 
 def test_a_job_that_is_being_deleted_is_going() -> None:
