@@ -6,6 +6,8 @@ nobody knows: where GPU-hours are limited, a single candidate of it then goes ah
 that no more than that one evaluation can be spent without knowing what it costs.
 """
 
+import statistics
+
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Expense, MergeSearchStatus, Record, Stage
 from mergesearch.lifecycle import accounting, records, samples
@@ -19,6 +21,17 @@ def seconds(spec: MergeSearchSpec, status: MergeSearchStatus, kind: Expense) -> 
         return known
     alike = _measured(status, "search")
     return None if alike is None else alike * _dearer(spec, status)
+
+
+def usual_seconds(spec: MergeSearchSpec, status: MergeSearchStatus, kind: Expense) -> float | None:
+    """What a candidate usually takes in a process that is up: the median of what the processes have said, which the
+    starts of engines, one for each process, do not move. None before anything like it was measured.
+    """
+    known = _told(status, kind)
+    if known or kind != "unseen":
+        return statistics.median_low(known) if known else None
+    alike = _told(status, "search")
+    return statistics.median_low(alike) * _dearer(spec, status) if alike else None
 
 
 def gpu_seconds(spec: MergeSearchSpec, status: MergeSearchStatus, *, search: int = 0, unseen: int = 0) -> float:
@@ -61,8 +74,13 @@ def _measured(status: MergeSearchStatus, kind: Expense) -> float | None:
     if account is not None and account.candidates:
         return account.seconds / account.candidates
     # A status from before this account was kept knows what the processes said themselves.
-    some = [said for record in _of_kind(status, kind) if (said := _said(record, kind)) is not None]
+    some = _told(status, kind)
     return sum(some) / len(some) if some else None
+
+
+def _told(status: MergeSearchStatus, kind: Expense) -> list[float]:
+    """What the processes have said that each candidate took."""
+    return [said for record in _of_kind(status, kind) if (said := _said(record, kind)) is not None]
 
 
 def _of_kind(status: MergeSearchStatus, kind: Expense) -> tuple[Record, ...]:

@@ -99,8 +99,10 @@ def _processes(size: int, batch: int, room: int) -> int:
 
 
 def seconds_left(spec: MergeSearchSpec, status: MergeSearchStatus) -> float | None:
-    """Seconds until the end, from what this search has measured; None before the first evaluation has ended."""
-    each, later = (expectations.seconds(spec, status, kind) for kind in ("search", "unseen"))
+    """Seconds until the end where processes stay up, from what this search has measured; None before the first
+    evaluation has ended.
+    """
+    each, later = (expectations.usual_seconds(spec, status, kind) for kind in ("search", "unseen"))
     if each is None or later is None or status.completion_time is not None:
         return None
     to_ask = 0 if status.closed is not None else spec.search.max_evaluations - len(status.candidates)

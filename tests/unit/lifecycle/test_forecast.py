@@ -127,6 +127,19 @@ def test_before_the_first_evaluation_has_ended_nobody_knows() -> None:
     assert seconds_left(resource().spec, MergeSearchStatus()) is None
 
 
+def test_the_time_left_is_not_lengthened_by_the_start_of_an_engine() -> None:
+    """As after a resume: the first evaluation of a new process takes the start of its engine on top."""
+    bench = Bench(resource(search={"maxEvaluations": 12}))
+    before = seconds_left(bench.resource.spec, bench.until(functools.partial(scored, number=1)))
+    bench.seconds, bench.world.seconds = 310.0, (1.0, 310.0)
+    status = bench.until(functools.partial(scored, number=2))
+    after = seconds_left(bench.resource.spec, status)
+    assert max(record.evaluate_seconds or 0.0 for record in status.candidates) == 310.0
+    assert before is not None
+    assert after is not None
+    assert after < before
+
+
 def test_the_time_left_falls_to_nothing() -> None:
     bench = Bench(resource(search={"maxEvaluations": 12}))
     left = []
