@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # Life of a search: reasons of conditions.
     RUNNING = "Running"
     QUEUED = "Queued"
+    FORBIDDEN = "Forbidden"
     RESUMED = "Resumed"
     SUSPENDED = "Suspended"
     DRAINING = "Draining"

@@ -157,7 +157,9 @@ def _fault(method: str, path: str, code: int, text: bytes, headers: Mapping[str,
         return kind(message, code=code)
     if ETCD_TOO_LARGE in said:
         return faults.RefusedError(message, code=faults.TOO_LARGE)
-    if code >= 500 or code in RETRY_LATER or (code == 403 and FORBIDDEN_FOR_NOW.search(said)):
+    if code == faults.FORBIDDEN and FORBIDDEN_FOR_NOW.search(said):
+        return faults.ForbiddenError(message, code=code)
+    if code >= 500 or code in RETRY_LATER:
         return faults.UnavailableError(message, code=code, retry_after=_seconds(headers.get("Retry-After")))
     return faults.RefusedError(message, code=code)
 

@@ -15,8 +15,8 @@ from mergesearch.reasons import Reason
 from mergesearch_operator import constants
 
 LONGEST_NOTE = 1000
-NEW_BEST, FORBIDDEN = "NewBest", "Forbidden"
-"""Reasons of Events that no condition has: a better candidate; a quota or a missing right that holds things up."""
+NEW_BEST = "NewBest"
+"""Reason of an Event that no condition has: a better candidate."""
 WARNINGS = ("Stalled", "Failed")
 TOLD = ("Stalled", "Suspended", "Complete", "Failed")
 """Conditions whose becoming true is told."""
@@ -41,6 +41,8 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
         new = old is None or old.status != condition.status or old.reason != condition.reason
         if condition.type in TOLD and condition.status == "True" and new:
             yield Note("Warning" if condition.type in WARNINGS else "Normal", condition.reason, condition.message)
+    if after.blocked is not None and after.blocked != before.blocked:
+        yield Note("Warning", Reason.FORBIDDEN.value, after.blocked.message)
     for old_record, new_record in changed_records(before, after):
         yield from _of_record(old_record, new_record)
     if after.best is not None and (before.best is None or before.best.id != after.best.id):

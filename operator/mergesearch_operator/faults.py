@@ -5,7 +5,8 @@ ApiError
 ├── ConflictError      409 on a write: somebody else wrote first; drop the plan
 ├── ExistsError        409 on a create: the name is taken
 ├── RefusedError       4xx: the same request will never pass
-└── UnavailableError   401, 403 by quota or role, 429, 5xx, no answer: later; a write may have happened all the same
+└── UnavailableError   401, 429, 5xx, no answer: later; a write may have happened all the same
+    └── ForbiddenError 403 by quota or role: later, when other things have gone or our role is mended
 """
 
 FORBIDDEN = 403
@@ -44,3 +45,7 @@ class UnavailableError(ApiError):
         super().__init__(message, code=code)
         self.retry_after = retry_after
         """Seconds that the server asks to wait."""
+
+
+class ForbiddenError(UnavailableError):
+    """A quota or a missing right forbids it for now."""

@@ -7,9 +7,8 @@ Killed between any two requests, the next step finds the same status and carries
 the plan is dropped, and the next step reads anew. Which event has led here does not matter.
 """
 
-import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,19 +17,19 @@ from pydantic import ValidationError
 from mergesearch.api import checks
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, Launch, MergeSearchStatus
-from mergesearch.contract import Exit, reports_in
-from mergesearch.errors import ExitCode
+from mergesearch.contract import reports_in
 from mergesearch.lifecycle import children, summary
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child
-from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Step
+from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
-from mergesearch_operator import adoption, events, faults, observe
+from mergesearch_operator import adoption, events, faults, observe, refusals
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster, Key
 from mergesearch_operator.manifests import job as jobs
 from mergesearch_operator.manifests import volumes
 from mergesearch_operator.observe import Seen
+from mergesearch_operator.refusals import BlockedError
 from mergesearch_operator.settings import Images
 
 logger = logging.getLogger(__name__)
@@ -84,7 +83,10 @@ class Reconciler:
                 document = self._write(resource, document, after, now)
                 resource = resource.model_copy(update={"status": after})
             try:
-                taken = self._act(resource, after, seen, now)
+                taken = self._act(resource, after, seen)
+            except BlockedError as error:
+                self._wait(resource, document, seen, error, now)
+                raise error.why from error
             finally:
                 # The status says it already, and no later step will: what keeps the Jobs from being made may last.
                 if after is not before:
@@ -142,10 +144,20 @@ class Reconciler:
                 raise
             self._tell(resource, before, after, now)
 
-    def _act(
-        self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen], now: datetime
-    ) -> list[ObservedChild]:
-        """Delete what is not wanted and create what is missing; returns launches whose name somebody else has.
+    def _wait(
+        self, resource: MergeSearch, document: Document, seen: Sequence[Seen], error: BlockedError, now: datetime
+    ) -> None:
+        """Tell in the status what is forbidden, where it does not say so already. Raises ApiError."""
+        before = resource.status or MergeSearchStatus()
+        there = (one.child for one in seen if not one.going)
+        after = decide(resource, before, Observed(children=tuple(_overlaid(there, [refusals.blocked(error)]))), now)
+        if after is not before:
+            self._write(resource, document, after, now)
+            self._tell(resource, before, after, now)
+
+    def _act(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> list[ObservedChild]:
+        """Delete what is not wanted and create what is missing; returns launches whose name somebody else has. Raises
+        BlockedError where something is forbidden for now; what follows it is not tried then.
 
         In this order, since a quota of Jobs counts those that are over: what is missing may wait for just these to go.
         """
@@ -158,45 +170,35 @@ class Reconciler:
         if wanted:
             claim = volumes.claim(resource, jobs.owner(resource))
             if claim is not None and not there:
-                taken += self._claim(resource, claim, status.launches, now)
+                taken += self._claim(claim, status.launches)
         if taken:
             return taken
         for name, launch in wanted.items():
             if name not in there:
-                taken += self._create(resource, children.child(resource, status, launch), now)
+                taken += self._create(resource, children.child(resource, status, launch))
         return taken
 
-    def _claim(
-        self, resource: MergeSearch, claim: Document, launches: Iterable[Launch], now: datetime
-    ) -> list[ObservedChild]:
+    def _claim(self, claim: Document, launches: Sequence[Launch]) -> list[ObservedChild]:
         try:
-            with self._blocked_told(resource, now):
-                self._cluster.create_claim(claim)
+            self._cluster.create_claim(claim)
+        except faults.ForbiddenError as error:
+            raise BlockedError(launches[0], "the claim of the workspace", error) from error
         except faults.RefusedError as error:
             message = f"the API server refuses the claim of the workspace: {error}"
-            return [_refused(launch, Reason.REQUEST_REFUSED, message) for launch in launches]
+            return [refusals.refused(launch, Reason.REQUEST_REFUSED, message) for launch in launches]
         return []
 
-    def _create(self, resource: MergeSearch, child: Child, now: datetime) -> list[ObservedChild]:
+    def _create(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
         manifest = jobs.job(resource, child, self._images)
         try:
-            with self._blocked_told(resource, now):
-                self._cluster.create_job(manifest)
+            self._cluster.create_job(manifest)
         except faults.ExistsError:
             return self._adopt(resource, child)
+        except faults.ForbiddenError as error:
+            raise BlockedError(child.launch, f"the Job {child.name}", error) from error
         except faults.RefusedError as error:
-            return [_refused(child.launch, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
+            return [refusals.refused(child.launch, Reason.REQUEST_REFUSED, f"the API server refuses the Job: {error}")]
         return []
-
-    @contextlib.contextmanager
-    def _blocked_told(self, resource: MergeSearch, now: datetime) -> Iterator[None]:
-        """A quota or a missing right passes, but a person wants to know why nothing happens until then."""
-        try:
-            yield
-        except faults.UnavailableError as error:
-            if error.code == faults.FORBIDDEN:
-                self._post(events.once(resource, events.Note("Warning", events.FORBIDDEN, str(error)), now))
-            raise
 
     def _adopt(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
         """The name is taken: by our own Job, which an earlier step has created unseen, or by somebody else's."""
@@ -207,7 +209,7 @@ class Reconciler:
         owners = {reference.get("uid") for reference in job["metadata"].get("ownerReferences", [])}
         if resource.metadata.uid not in owners:
             message = f"a Job {namespace}/{child.name} belongs to somebody else; remove it, or rename the search"
-            return [_refused(child.launch, Reason.NAME_CONFLICT, message)]
+            return [refusals.refused(child.launch, Reason.NAME_CONFLICT, message)]
         if job["metadata"].get("deletionTimestamp"):
             raise faults.UnavailableError(f"Job {namespace}/{child.name} of an earlier step is still going")
         return []
@@ -265,12 +267,6 @@ def _parse(document: Document) -> MergeSearch | str:
 def _overlaid(there: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> list[ObservedChild]:
     ours = {child.launch for child in taken}
     return [*(child for child in there if child.launch not in ours), *taken]
-
-
-def _refused(launch: Launch, reason: Reason, message: str) -> ObservedChild:
-    """As if the child had ended with a request that cannot be met: a person has to mend it."""
-    end = Exit(code=ExitCode.INVALID_REQUEST, reason=reason, message=message)
-    return ObservedChild(launch=launch.number, state=ChildState.ENDED, exit=end)
 
 
 def _pause(status: MergeSearchStatus, seen: Sequence[Seen], now: datetime) -> float | None:

@@ -188,6 +188,15 @@ class Launch(ApiModel):
     """Until when its run time is booked: a process of it has vanished, or nobody watched since."""
 
 
+class Blocked(ApiModel):
+    """A child that cannot be made for now: a quota or a missing right forbids it."""
+
+    launch: int
+    """Number of its launch."""
+    message: Annotated[str, Field(max_length=1000)]
+    """What is forbidden, in the words of who forbids it."""
+
+
 class LeafStatus(ApiModel):
     """A leaf task as the preflight saw it."""
 
@@ -422,6 +431,8 @@ class MergeSearchStatus(ApiModel):
     """Confirmations that have been decided."""
     launches: tuple[Launch, ...] = Field(default=(), max_length=MAX_LAUNCHES)
     """Children that ought to exist."""
+    blocked: Blocked | None = None
+    """The child that cannot be made for now; the others wait for it."""
     stage_failures: dict[Stage, int] = Field(default={}, max_length=8)
     """Failures in a row of stages that have no records: preflight, compare, cleanup."""
     stage_disruptions: dict[Stage, int] = Field(default={}, max_length=8)

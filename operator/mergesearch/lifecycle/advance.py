@@ -21,6 +21,7 @@ from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
 from mergesearch.lifecycle import (
     accounting,
     baselines,
+    blocked,
     breakers,
     clock,
     completion,
@@ -59,6 +60,7 @@ POLICIES: tuple[Policy, ...] = (
     completion.give_up_confirmation,
     scheduling.start,
     completion.complete,
+    blocked.note,
     summary.update,
 )
 MAX_ROUNDS = 12

@@ -120,7 +120,11 @@ def test_a_spent_quota_is_told_and_waited_for(bed: Bed) -> None:
     bed.create()
     bed.wait(lambda: bed.events("Forbidden"))
     assert "exceeded quota: few" in bed.events("Forbidden")[0]["message"]
-    assert bed.status().stalled is None
+    status = bed.status()
+    assert status.stalled is None
+    assert condition(status, "Reconciling") == ("True", "Forbidden")
+    assert status.blocked is not None
+    assert "used:" not in status.blocked.message, "others use the quota as well, and the status is not written for that"
     bed.cluster.kubectl("delete", "resourcequota", "few", "-n", bed.namespace)
     expected, _ = undisturbed()
     assert history(bed.until_complete(seconds=120)) == expected

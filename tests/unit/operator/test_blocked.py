@@ -1,6 +1,7 @@
 """What a step does while something keeps it from going on: a quota, a spec that cannot work."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,79 @@ from mergesearch.lifecycle.step import Observed
 from mergesearch_operator import constants, faults, reconcile
 from unit.lifecycle.world import resource
 from unit.operator.documents import NOW
-from unit.operator.test_reconcile import FIRST, KEY, SECOND, memory, reconciler, status_of
+from unit.operator.test_reconcile import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
 
-QUOTA = faults.UnavailableError("exceeded quota: count/jobs.batch", code=403)
+QUOTA = faults.ForbiddenError("exceeded quota: few, requested: a=1, used: a=7, limited: a=7", code=403)
+
+
+def blocked(at: str, used: int = 7, **parts: Any) -> Memory:
+    """A search whose first step is forbidden to make something."""
+    cluster = memory(**parts)
+    forbid(cluster, at, used)
+    with pytest.raises(faults.ForbiddenError):
+        reconciler(cluster).step(KEY)
+    return cluster
+
+
+def forbid(cluster: Memory, at: str, used: int = 7) -> None:
+    error = faults.ForbiddenError(f"exceeded quota: few, requested: a=1, used: a={used}, limited: a=7", code=403)
+    cluster.faults = lambda act: error if act == at else None
+
+
+def told(cluster: Memory) -> tuple[str, str]:
+    """Reason and message of what `kubectl get` shows while a search goes on."""
+    return next((str(c.reason), c.message) for c in status_of(cluster).conditions if c.type == "Reconciling")
+
+
+WAITS = {"claim": ("POST claim", "the claim of the workspace"), "job": (f"POST {FIRST}", f"the Job {FIRST}")}
+
+
+@pytest.mark.parametrize(("act", "what"), WAITS.values(), ids=WAITS.keys())
+def test_what_is_forbidden_stands_in_the_condition_and_nothing_is_charged(act: str, what: str) -> None:
+    cluster = blocked(act, storage=TEMPLATE)
+    message = f"{what} cannot be made for now: exceeded quota: few, requested: a=1, limited: a=7"
+    assert told(cluster) == ("Forbidden", message)
+    assert status_of(cluster).stalled is None
+    assert [(event["reason"], event["message"]) for event in cluster.events][:1] == [("Forbidden", message)]
+
+
+def test_a_further_try_that_is_forbidden_writes_and_tells_nothing_whoever_makes_it() -> None:
+    cluster = blocked(f"POST {FIRST}")
+    cluster.acts.clear()
+    for used in (7, 9):
+        forbid(cluster, f"POST {FIRST}", used)
+        cluster.now += timedelta(minutes=5)
+        with pytest.raises(faults.ForbiddenError):
+            reconciler(cluster).step(KEY)
+    assert cluster.acts == [f"POST {FIRST}"] * 2
+    assert told(cluster)[0] == "Forbidden"
+
+
+def test_what_was_forbidden_is_forgotten_when_it_is_there() -> None:
+    cluster = blocked(f"POST {FIRST}")
+    cluster.faults = lambda _act: None
+    for _ in range(2):
+        reconciler(cluster).step(KEY)
+    assert told(cluster) == ("Running", "")
+    assert status_of(cluster).blocked is None
+
+
+def test_what_was_forbidden_is_forgotten_when_it_is_not_wanted_any_more() -> None:
+    cluster = blocked(f"POST {FIRST}")
+    assert cluster.document is not None
+    cluster.document["spec"] |= {"suspend": True, "suspendPolicy": "Now"}
+    reconciler(cluster).step(KEY)
+    assert status_of(cluster).blocked is None
+    assert status_of(cluster).launches == ()
+
+
+def test_another_thing_that_is_forbidden_takes_the_place_of_the_first() -> None:
+    cluster = blocked(f"POST {FIRST}")
+    forbid(cluster, f"POST {SECOND}")
+    for _ in range(2):
+        with pytest.raises(faults.ForbiddenError):
+            reconciler(cluster).step(KEY)
+    assert told(cluster)[1].startswith(f"the Job {SECOND} cannot be made")
 
 
 def test_what_is_over_is_deleted_first_since_a_quota_of_jobs_may_count_it() -> None:
@@ -29,15 +100,9 @@ def test_what_is_over_is_deleted_first_since_a_quota_of_jobs_may_count_it() -> N
 
 
 def test_what_was_decided_is_told_although_the_jobs_cannot_be_made() -> None:
-    cluster = memory()
-    cluster.faults = lambda act: QUOTA if act == f"POST {FIRST}" else None
-    with pytest.raises(faults.UnavailableError):
-        reconciler(cluster).step(KEY)
+    cluster = blocked(f"POST {FIRST}")
     assert [event["reason"] for event in cluster.events] == ["Forbidden", "Preflight"]
-    with pytest.raises(faults.UnavailableError):
-        reconciler(cluster).step(KEY)
     assert status_of(cluster).start_time is not None
-    assert [event["reason"] for event in cluster.events[2:]] == ["Forbidden"], "once is enough"
 
 
 def test_where_no_status_at_all_can_be_written_an_event_says_so_once() -> None:

@@ -113,7 +113,7 @@ ERRORS = {
     "exists": (Answer(409, status(409, "AlreadyExists")), faults.ExistsError, 409),
     "invalid": (Answer(422, status(422, "Invalid")), faults.RefusedError, 422),
     "forbidden": (Answer(403, status(403, "Forbidden")), faults.RefusedError, 403),
-    "quota": (Answer(403, status(403, "Forbidden", "exceeded quota: jobs")), faults.UnavailableError, 403),
+    "quota": (Answer(403, status(403, "Forbidden", "exceeded quota: jobs")), faults.ForbiddenError, 403),
     "unauthorized": (Answer(401, status(401, "Unauthorized")), faults.UnavailableError, 401),
     "too-large": (Answer(413, b"<html>too large</html>"), faults.RefusedError, 413),
     "too-large-for-etcd": (

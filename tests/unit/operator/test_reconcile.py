@@ -208,16 +208,6 @@ def test_a_claim_that_is_refused_stalls_the_search_with_the_words_of_the_server(
     assert not cluster.jobs_there
 
 
-@pytest.mark.parametrize("blocked", ["POST claim", f"POST {FIRST}"], ids=["claim", "job"])
-def test_a_quota_is_told_and_waited_for(blocked: str) -> None:
-    cluster = memory(storage=TEMPLATE)
-    cluster.faults = lambda act: faults.UnavailableError("exceeded quota", code=403) if act == blocked else None
-    with pytest.raises(faults.UnavailableError):
-        reconciler(cluster).step(KEY)
-    assert [(event["reason"], event["message"]) for event in cluster.events][:1] == [("Forbidden", "exceeded quota")]
-    assert status_of(cluster).stalled is None
-
-
 @pytest.mark.parametrize(("code", "reason"), [(413, "StatusTooLarge"), (422, "RequestRefused")])
 def test_a_status_that_cannot_be_kept_stalls_the_search_once_and_nothing_is_acted_on(code: int, reason: str) -> None:
     cluster = memory()
