@@ -49,4 +49,4 @@ def _over(seen: Seen) -> Seen:
     )
     end = Exit(code=ExitCode.TRANSIENT, reason=Reason.DISRUPTED, message=message)
     child = replace(seen.child, state=ChildState.ENDED, exit=end, disrupted=True, waiting=None)
-    return replace(seen, child=child, waiting=None, due=None)
+    return replace(seen, child=child, delay=None, due=None)

@@ -10,7 +10,7 @@ from mergesearch.contract import Split
 from mergesearch.lifecycle import completion, confirmation, expectations, launches, pruning, records, stopping
 from mergesearch.lifecycle.step import Step
 
-Waiting = tuple[Split, Record]
+Startable = tuple[Split, Record]
 STARTABLE = (RecordState.WAITING, RecordState.MERGED)
 
 
@@ -64,7 +64,7 @@ def _merges(step: Step) -> Step:
     return step.change(launches=(*step.status.launches[:-1], last))
 
 
-def _next_merge(step: Step) -> list[Waiting]:
+def _next_merge(step: Step) -> list[Startable]:
     queue = [(split, r) for split, r in _queue(step) if not records.weights_ready(step.status, r)]
     # Weights that lie there already and only lack their digests take no room.
     there = [(split, r) for split, r in queue if records.source(step.status, r).merged]
@@ -81,7 +81,7 @@ def _next_merge(step: Step) -> list[Waiting]:
     return []
 
 
-def _better_later(step: Step, waiting: Sequence[Waiting], room: int) -> bool:
+def _better_later(step: Step, waiting: Sequence[Startable], room: int) -> bool:
     """Whether a merger should wait for room rather than read the checkpoints for a part of a batch: there is more to
     merge than there is room, and evaluators have work until then. Something is always in flight that will end.
     """
@@ -103,7 +103,7 @@ def _evaluations(step: Step, *, merges_follow: bool) -> Step:
     return step
 
 
-def _next_evaluation(step: Step, *, merges_follow: bool) -> list[Waiting]:
+def _next_evaluation(step: Step, *, merges_follow: bool) -> list[Startable]:
     queue = [(split, r) for split, r in _queue(step) if records.weights_ready(step.status, r)]
     for some in _by_split(queue):
         batch = _batch(step, Stage.EVALUATE, some, step.spec.evaluator.batch)
@@ -112,7 +112,7 @@ def _next_evaluation(step: Step, *, merges_follow: bool) -> list[Waiting]:
     return []
 
 
-def _full_enough(step: Step, batch: Sequence[Waiting], *, merges_follow: bool) -> bool:
+def _full_enough(step: Step, batch: Sequence[Startable], *, merges_follow: bool) -> bool:
     """Whether a batch is full, or nothing that is merged now, or right after this, could still join it."""
     if len(batch) >= step.spec.evaluator.batch or batch[0][1].alone or expectations.unknown(step, Stage.EVALUATE):
         return True
@@ -128,13 +128,13 @@ def _running(step: Step, stage: Stage) -> int:
     return sum(launch.stage is stage for launch in step.status.launches)
 
 
-def _by_split(queue: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+def _by_split(queue: Sequence[Startable]) -> Iterator[list[Startable]]:
     """The queue of each split, in order of precedence."""
     for split in dict.fromkeys(split for split, _ in queue):
         yield [(other, record) for other, record in queue if other == split]
 
 
-def _batch(step: Step, stage: Stage, queue: Sequence[Waiting], size: int) -> list[Waiting]:
+def _batch(step: Step, stage: Stage, queue: Sequence[Startable], size: int) -> list[Startable]:
     """The first records of a split's queue, at most `size`, and no more than the budget allows."""
     if not queue or size < 1:
         return []
@@ -155,7 +155,7 @@ def _affordable(step: Step, split: Split, size: int) -> bool:
     return stopping.affordable(step, search=size, unseen=stopping.reserve(step))
 
 
-def _queue(step: Step) -> list[Waiting]:
+def _queue(step: Step) -> list[Startable]:
     """All records that may start now, in order of precedence."""
     status = step.status
     busy, going = records.live(status), launches.being_pruned(step)
@@ -171,12 +171,12 @@ def _queue(step: Step) -> list[Waiting]:
     return sorted(waiting, key=lambda pair: pair[1].kind is RecordKind.GREEDY)
 
 
-def _everything(status: MergeSearchStatus) -> Iterable[Waiting]:
+def _everything(status: MergeSearchStatus) -> Iterable[Startable]:
     yield from (("unseen", record) for record in status.confirmations)
     yield from ((records.split_of(record), record) for record in (*status.baselines, *status.candidates))
 
 
-def _move(step: Step, batch: Sequence[Waiting], state: RecordState) -> Step:
+def _move(step: Step, batch: Sequence[Startable], state: RecordState) -> Step:
     for split, record in batch:
         step = records.change(
             step, split, record, state=state, started_at=record.started_at or step.now, not_before=None

@@ -11,7 +11,7 @@ from mergesearch.contract import Exit, MergeReport, termination_message
 from mergesearch.errors import ExitCode
 from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
-from mergesearch_operator import constants, observe
+from mergesearch_operator import constants, facts, observe
 from mergesearch_operator.observe import Seen
 from unit.operator.documents import (
     NOW,
@@ -250,7 +250,7 @@ def test_a_launch_is_seen_as_its_job_and_pods_stand(case: Case) -> None:
     if child.exit is not None:
         assert (int(child.exit.code), child.exit.reason, child.exit.message) == (case.code, case.reason, case.message)
     assert child.disrupted is case.disrupted
-    assert (seen.waiting.reason if seen.waiting else None) is case.waiting
+    assert (seen.delay.reason if seen.delay else None) is case.waiting
     told = child.waiting
     assert (told.message if told is not None and told.overdue else "") == case.overdue
 
@@ -283,7 +283,7 @@ def test_the_end_of_a_long_log_is_kept() -> None:
     made = job()
     end = see(made, *died(1, "x" * 3000 + "\nthe cause")(made)).child.exit
     assert end is not None
-    assert len(end.message) == observe.LONGEST_MESSAGE
+    assert len(end.message) == facts.LONGEST_MESSAGE
     assert end.message.endswith("\nthe cause")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
-from mergesearch_operator import observe
+from mergesearch_operator import delays, observe
 from unit.operator.documents import NOW, at, child_of, container, job_of, pod_of
 
 RESOURCE, CHILD = child_of("Merge")
@@ -45,7 +45,7 @@ def test_a_job_that_gets_no_pod_says_so_after_a_while_and_waits_for_ever() -> No
     made = job_of(RESOURCE, CHILD, startTime=at(-10))
     (young,) = observe.see_all(RESOURCE, [made], [], NOW)
     assert young.child.waiting is None
-    assert young.due == NOW - timedelta(seconds=10) + observe.STARTING
+    assert young.due == NOW - timedelta(seconds=10) + delays.STARTING
     (old,) = observe.see_all(RESOURCE, [made], [], NOW + timedelta(days=3))
     assert old.child.state is ChildState.PENDING
     assert old.child.waiting is not None

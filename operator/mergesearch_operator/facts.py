@@ -1,0 +1,90 @@
+"""What Jobs and pods state of themselves, read from their documents; pure."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from mergesearch.contract import Termination
+from mergesearch_operator import constants
+from mergesearch_operator.client import Document
+
+DEADLINE = "DeadlineExceeded"
+"""Reason of a pod that has run for longer than it may."""
+FORGOTTEN = "ContainerStatusUnknown"
+"""Reason of a container that its node, started anew, has not found again."""
+LONGEST_MESSAGE = 500
+
+
+def finished(job: Document) -> dict[str, Document]:
+    """The conditions by which a Job says that it is over; none while it is not."""
+    ends = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
+    conditions = job.get("status", {}).get("conditions", [])
+    return {one["type"]: one for one in conditions if one["type"] in ends and one["status"] == "True"}
+
+
+def succeeded(pod: Document) -> bool:
+    """Whether its process has ended well."""
+    return bool(pod.get("status", {}).get("phase") == "Succeeded")
+
+
+def disrupted(pod: Document) -> bool:
+    """Whether the platform ends it: eviction, preemption, a lost node."""
+    found = condition(pod, "DisruptionTarget")
+    return found is not None and found["status"] == "True"
+
+
+def never_ran(pod: Document) -> bool:
+    """Whether a failed pod says itself why, and not its container: its node could not take it after all, having lost
+    its GPUs for instance, or has restarted under it.
+    """
+    reason, terminated = pod["status"].get("reason"), container_state(pod, "terminated")
+    return terminated.get("reason") == FORGOTTEN or (bool(reason) and reason != DEADLINE and not terminated)
+
+
+def lost_at(pod: Document) -> datetime | None:
+    """When a pod that is being deleted counts as lost; its deletionTimestamp includes the grace period."""
+    deleted = time(pod["metadata"].get("deletionTimestamp"))
+    return None if deleted is None else deleted + timedelta(seconds=constants.TERMINATING_SECONDS)
+
+
+def condition(pod: Document, kind: str) -> dict[str, Any] | None:
+    """A condition, whether it holds or not."""
+    conditions: list[dict[str, Any]] = pod.get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == kind), None)
+
+
+def container_state(pod: Document, which: str) -> dict[str, Any]:
+    """What the one container says of a state; nothing where it is in another."""
+    for container in pod.get("status", {}).get("containerStatuses", []):
+        if container["name"] == constants.CONTAINER:
+            state: dict[str, Any] = container.get("state", {}).get(which) or {}
+            return state
+    return {}
+
+
+def image(pod: Document) -> str:
+    """The image that ran, as the container runtime has resolved it."""
+    for container in pod.get("status", {}).get("containerStatuses", []):
+        if container["name"] == constants.CONTAINER:
+            return str(container.get("imageID") or container.get("image") or "")
+    return ""
+
+
+def termination(message: str) -> Termination | None:
+    """What the process said at its end; None where it was killed, and the message is the end of its log."""
+    try:
+        return Termination.model_validate_json(message)
+    except ValidationError:
+        return None
+
+
+def tail(text: str) -> str:
+    """The end of a text: of a log, the last lines say most."""
+    text = text.strip()
+    return text if len(text) <= LONGEST_MESSAGE else "…" + text[-LONGEST_MESSAGE + 1 :]
+
+
+def time(text: str | None) -> datetime | None:
+    """A time as Kubernetes writes it."""
+    return None if not text else datetime.fromisoformat(text)
