@@ -1,5 +1,6 @@
 """What the operator asks of a cluster, in its own words."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from mergesearch.api.base import GROUP, VERSION
@@ -49,6 +50,11 @@ class Cluster:
             return self._client.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
         except faults.NotFoundError:
             return None
+
+    def workloads(self, namespace: str, version: str, jobs: Iterable[str]) -> list[Document]:
+        """Kueue's Workloads that stand for Jobs with these UIDs. Raises ApiError."""
+        path = f"/apis/{constants.KUEUE}/{version}/namespaces/{namespace}/workloads"
+        return self._client.items(path, labels=f"{constants.WORKLOAD_OF} in ({','.join(jobs)})")
 
     def create_job(self, manifest: Document) -> Document:
         """Raises ApiError, ExistsError."""

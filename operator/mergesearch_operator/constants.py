@@ -17,8 +17,12 @@ REQUEST_DIGEST = "mergesearch.io/request-digest"
 """Annotation: digest of the request that the Job was made for. A Job of the same name with another one is not
 adopted."""
 
+KUEUE = "kueue.x-k8s.io"
+"""API group of Kueue."""
 QUEUE_NAME = "kueue.x-k8s.io/queue-name"
 QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+WORKLOAD_OF = "kueue.x-k8s.io/job-uid"
+"""Label that Kueue gives to a Workload: the UID of its Job."""
 
 CONTAINER = "main"
 """The only container of every pod."""

@@ -23,7 +23,7 @@ from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
-from mergesearch_operator import adoption, events, faults, observe, refusals
+from mergesearch_operator import adoption, events, faults, kueue, observe, refusals
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster, Key
 from mergesearch_operator.manifests import job as jobs
@@ -99,6 +99,7 @@ class Reconciler:
         uid = resource.metadata.uid
         there = self._cluster.jobs(key, uid)
         seen = adoption.checked(resource, there, observe.see_all(resource, there, self._cluster.pods(key, uid), now))
+        seen = kueue.explained(self._cluster, key[0], there, seen)
         launches = {launch.number for launch in (resource.status or MergeSearchStatus()).launches}
         return [self._read(key[0], one) if one.child.launch in launches else one for one in seen]
 

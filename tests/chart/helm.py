@@ -23,6 +23,7 @@ EVERYTHING: Values = {
     "workers": 3,
     "resyncSeconds": 12.5,
     "serviceAccount": {"name": "searcher", "annotations": {"example.org/a": "b"}},
+    "kueue": {"enabled": True},
     "podLabels": {"team": "x"},
     "podAnnotations": {"example.org/c": "d"},
     "resources": {"limits": {"cpu": 1, "memory": "2Gi"}},

@@ -32,6 +32,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "resync-of-a-day": ({"resyncSeconds": 86400}, "'/resyncSeconds': maximum: got 86,400, want 3,600"),
     "crds-as-switch": ({"crds": True}, "'/crds': got boolean, want object"),
     "keep-as-text": ({"crds": {"keep": "yes"}}, "'/crds/keep': got string, want boolean"),
+    "kueue-as-switch": ({"kueue": True}, "'/kueue': got boolean, want object"),
     "account-name": ({"serviceAccount": {"name": "a_b"}}, "'/serviceAccount/name': 'a_b' does not match"),
     "label-as-number": ({"podLabels": {"a": 1}}, "'/podLabels/a': got number, want string"),
     "memory-in-megabytes": (

@@ -12,6 +12,7 @@ from mergesearch.contract import Exit, Request, Termination
 from mergesearch.errors import ExitCode
 from mergesearch_operator import constants
 from mergesearch_operator.client import Client, Document
+from support import workloads
 from support.operator_bed import Bed, condition
 from support.scripted_kubelet import ended
 
@@ -117,6 +118,57 @@ def _events(bed: Bed, user: str) -> Iterator[dict[str, Any]]:
 def _right(asked: dict[str, str]) -> Right:
     subresource = f"/{asked['subresource']}" if "subresource" in asked else ""
     return asked.get("apiGroup", ""), asked["resource"] + subresource, asked["verb"]
+
+
+@pytest.fixture(params=["v1beta1", "v1beta2"])
+def kueue(serving_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The version of Kueue's API that this cluster can serve; it does once a test asks for it."""
+    workloads.uninstall(serving_cluster)
+    yield request.param
+    workloads.uninstall(serving_cluster)
+
+
+OURS, WORDS = "the Job is suspended: it waits in a queue", "insufficient unused quota for nvidia.com/gpu"
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["granted", "not-granted"])
+def test_a_search_in_a_queue_tells_kueues_words_where_the_chart_grants_their_right(
+    bed: Bed, namespaces: Callable[[str], str], release: Release, kueue: str, *, enabled: bool
+) -> None:
+    system = namespaces("system")
+    values = {"crds": {"create": False}, "watchNamespaces": [bed.namespace], "kueue": {"enabled": enabled}}
+    rendered = render(values, namespace=system)
+    release(rendered)
+    account = only(rendered, "ServiceAccount")["metadata"]["name"]
+    operator = bed.operator(bed.cluster.service_account_kubeconfig(system, account), resync_seconds="1")
+    bed.create(merger={"queueName": "cpus"}, evaluator={"queueName": "gpus"})
+    operator.start()
+
+    # Two halves of a preflight, of which Kueue lets none in; at first there is no Kueue.
+    bed.wait(lambda: len(bed.jobs()) == 2)
+    for job in bed.jobs():
+        workloads.hold(bed.client, job)
+    bed.wait(lambda: _waits(bed) == f"2 of 2 processes wait: {OURS}", what=lambda: _waits(bed))
+
+    workloads.install(bed.cluster, kueue)
+    for job in bed.jobs():
+        workloads.tell(bed.client, job, kueue, reason="Pending", message=WORDS)
+    told = f"2 of 2 processes wait: {f'queued: {WORDS}' if enabled else OURS}"
+    user = f"system:serviceaccount:{system}:{account}"
+    bed.wait(lambda: _asked_for_workloads(bed, user, 200 if enabled else 403))
+    bed.wait(lambda: _waits(bed) == told, what=lambda: _waits(bed))
+    assert condition(bed.status(), "Reconciling") == ("True", "Queued")
+    assert condition(bed.status(), "Stalled")[0] == "False"
+    assert operator.stop() == 0
+
+
+def _waits(bed: Bed) -> str:
+    return next((one.message for one in bed.status().conditions if one.type == "Reconciling"), "")
+
+
+def _asked_for_workloads(bed: Bed, user: str, code: int) -> bool:
+    found = (event for event in _events(bed, user) if event["objectRef"]["resource"] == "workloads")
+    return any(event["responseStatus"]["code"] == code for event in found)
 
 
 SEEING, CHANGING = ("get", "list", "watch"), ("create", "update", "patch", "delete", "deletecollection")
