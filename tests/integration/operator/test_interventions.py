@@ -208,6 +208,7 @@ def test_an_image_that_cannot_be_pulled_stalls_the_search_until_another_pod_can_
     bed.wait(lambda: bed.events("ImageUnavailable"))
     broken[0] = False
     bed.edit(lambda document: document["spec"].update(retry="pushed"))
+    bed.until(lambda now: now.stalled is None)
     assert history(bed.until_complete()) == undisturbed()[0]
 
 
