@@ -40,7 +40,7 @@ def preflight(request: PreflightTasksRequest, volumes: Volumes, progress: Progre
         version=1,
         request_hash=request.hash(),
         failure=problems.failure(wrong) if wrong else None,
-        tasks=() if wrong else tuple(_facts(loaded) for loaded in found),
+        tasks=tuple(_facts(loaded) for loaded in found),
         versions=environment.versions(),
         warnings=tuple(warnings),
     )

@@ -107,5 +107,8 @@ class PreflightTasksReport(Model):
     request_hash: Sha256
     failure: Failure | None = None
     tasks: tuple[TaskFacts, ...] = ()
+    """In the order of the request; beside a failure those that could be loaded, so that what the search wants of them
+    can be checked as well.
+    """
     versions: dict[str, str] = Field(default={})
     warnings: tuple[str, ...] = ()

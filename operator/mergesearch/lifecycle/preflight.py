@@ -2,7 +2,7 @@
 
 from mergesearch.api.base import number_of
 from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
-from mergesearch.contract import PreflightCheckpointsReport, PreflightTasksReport
+from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport
 from mergesearch.lifecycle import launches, roles, samples
 from mergesearch.lifecycle.step import MAX_DECISION, Step, clip
 from mergesearch.reasons import Reason
@@ -46,13 +46,7 @@ def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
 def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
     """The tasks can be scored, unless they have too few samples, or are not those of earlier scores."""
     spec, before = step.spec, step.status.preflight
-    found = tuple(
-        TaskStatus(
-            name=task.name,
-            leaves=tuple(LeafStatus(name=f.name, total=f.total, documents=f.documents) for f in task.leaves),
-        )
-        for task in report.tasks
-    )
+    found = _tasks(report)
     wrong = list(samples.problems(spec, found))
     if wrong:
         return stall(step, Reason.TOO_FEW_SAMPLES, "; ".join(wrong))
@@ -86,12 +80,33 @@ def stall(step: Step, reason: Reason, message: str) -> Step:
         return step.stall(reason, message)
     if message in first.message:
         return step
-    # As many problems of the second half are seen as there is room for, and at least half of the room is its own.
-    second = f"{reason}: {message}"
-    room = max(MAX_DECISION // 2, MAX_DECISION - len(second) - 1)
     before = first.message if first.reason is Reason.PREFLIGHT_FAILED else f"{first.reason}: {first.message}"
-    both = clip(f"{clip(before, room)}\n{second}", MAX_DECISION)
+    both = _both(before, f"{reason}: {message}")
     return step.change(stalled=Decision(reason=Reason.PREFLIGHT_FAILED, message=both))
+
+
+def failure_of(step: Step, report: PreflightTasksReport, failure: Failure) -> Failure:
+    """What the evaluator has found, with what the search wants of the tasks that it could load and they have not."""
+    wrong = "; ".join(samples.problems(step.spec, _tasks(report)))
+    if not wrong:
+        return failure
+    return failure.model_copy(update={"message": _both(failure.message, f"{Reason.TOO_FEW_SAMPLES}: {wrong}")})
+
+
+def _both(first: str, second: str) -> str:
+    """As much of the second as there is room for beside the first, and at least half of the room."""
+    room = max(MAX_DECISION // 2, MAX_DECISION - len(second) - 1)
+    return clip(f"{clip(first, room)}\n{second}", MAX_DECISION)
+
+
+def _tasks(report: PreflightTasksReport) -> tuple[TaskStatus, ...]:
+    return tuple(
+        TaskStatus(
+            name=task.name,
+            leaves=tuple(LeafStatus(name=f.name, total=f.total, documents=f.documents) for f in task.leaves),
+        )
+        for task in report.tasks
+    )
 
 
 def _something_is_scored(step: Step) -> bool:

@@ -36,12 +36,13 @@ def number(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> in
 
 
 def problems(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> Iterator[str]:
-    """Sentences about tasks that cannot be split as the spec wants."""
-    held_in = len(spec.objective.tasks)
-    for index, (task, known) in enumerate(zip(spec.objective.tasks, facts[:held_in], strict=True)):
-        yield from _problems_of(f"spec.objective.tasks[{index}]", task, known)
-    for index, (held_out, known) in enumerate(zip(spec.held_out.tasks, facts[held_in:], strict=True)):
-        if not any(leaf.total for leaf in known.leaves):
+    """Sentences about tasks that cannot be split as the spec wants, of those of which something is known."""
+    found = {known.name: known for known in facts}
+    for index, task in enumerate(spec.objective.tasks):
+        if task.name in found:
+            yield from _problems_of(f"spec.objective.tasks[{index}]", task, found[task.name])
+    for index, held_out in enumerate(spec.held_out.tasks):
+        if held_out.name in found and not any(leaf.total for leaf in found[held_out.name].leaves):
             yield f"spec.heldOut.tasks[{index}]: {held_out.name} has no documents"
 
 

@@ -56,6 +56,8 @@ def fold(step: Step, launch: Launch, child: ObservedChild) -> Step:
         message = "the report does not list what was asked for"
         return _not_done(step, launch.stage, Reason.REPORT_MISMATCH, message, final=False)
     failure = report.failure
+    if isinstance(report, PreflightTasksReport):
+        failure = preflight.failure_of(step, report, failure)
     return _not_done(step, launch.stage, failure.reason, failure.message, final=not failure.transient)
 
 

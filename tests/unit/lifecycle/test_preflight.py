@@ -118,6 +118,27 @@ def test_few_unseen_samples_are_told_beside_a_missing_checkpoint() -> None:
     ]
 
 
+def test_few_samples_of_one_task_are_told_beside_the_wrong_metric_of_another() -> None:
+    bench = Bench(resource(objective={"tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acx"}]}))
+    bench.world.documents = {"a": (1,)}
+    bench.step()
+    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    (report,) = process.reports
+    assert isinstance(report, PreflightTasksReport)
+    wrong = Failure(reason=Reason.METRIC_MISSING, message="b has no metric acx; it has acc")
+    # Of h nothing is known: it could not be loaded.
+    process.reports = [report.model_copy(update={"failure": wrong, "tasks": report.tasks[:2]})]
+    bench.step()
+    assert bench.condition("Stalled") == ("True", "MetricMissing")
+    assert bench.status.stalled is not None
+    assert bench.status.stalled.message.splitlines() == [
+        "b has no metric acx; it has acc",
+        "TooFewSamples: spec.objective.tasks[0]: a has 1 document; at least 2 are needed, one to search and one unseen",
+    ]
+
+
 @pytest.mark.parametrize("lengths", [(2000, 2000), (2000, 50), (50, 2000)], ids=["both long", "first", "second"])
 def test_long_lists_of_problems_leave_room_for_each_other(lengths: tuple[int, int]) -> None:
     both = [
