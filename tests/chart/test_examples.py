@@ -1,12 +1,19 @@
-"""The examples for clusters are taken as they are."""
+"""The examples for clusters are taken as they are, and the commands that lead to them name what is there."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
+import yaml
+
+from chart.helm import container, render
 from cluster import settings
 from cluster.handle import Cluster
 from mergesearch.api import manifest
 
 EXAMPLES = settings.ROOT / "examples" / "cluster"
+QUICKSTART = settings.ROOT / "examples" / "quickstart"
+README = (settings.ROOT / "README.md").read_text()
 
 
 def test_an_api_server_takes_the_search_and_its_claims(
@@ -30,3 +37,44 @@ def test_the_search_has_no_problem_and_finds_its_claims() -> None:
     for claim in ("checkpoints", "merges"):
         assert f"claimName: {claim}" in text
         assert f"name: {claim}\n" in (EXAMPLES / "storage.yaml").read_text()
+
+
+def test_an_api_server_takes_the_quickstart_and_its_volumes(serving_cluster: Cluster) -> None:
+    files = ("-f", str(QUICKSTART / "volumes.yaml"), "-f", str(QUICKSTART / "mergesearch.yaml"))
+    said = serving_cluster.kubectl("apply", "--dry-run=server", "--validate=strict", *files)
+    assert [line.partition(" ")[0] for line in said.splitlines()] == [
+        "persistentvolume/quickstart-checkpoints",
+        "persistentvolume/quickstart-tasks",
+        "persistentvolumeclaim/quickstart-checkpoints",
+        "persistentvolumeclaim/quickstart-tasks",
+        "persistentvolumeclaim/quickstart-workspace",
+        "mergesearch.mergesearch.io/quickstart",
+    ]
+
+
+def test_the_quickstarts_cluster_has_what_its_volumes_hold_and_its_search_names() -> None:
+    (node,) = yaml.safe_load((QUICKSTART / "kind.yaml").read_text())["nodes"]
+    mounted = {mount["containerPath"]: mount["hostPath"] for mount in node["extraMounts"]}
+    assert mounted == {"/quickstart/checkpoints": ".demo/family-0", "/quickstart/tasks": "examples/quickstart/tasks"}
+    made = list(yaml.safe_load_all((QUICKSTART / "volumes.yaml").read_text()))
+    volumes = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "PersistentVolume"}
+    claims = {one["metadata"]["name"]: one for one in made if one["kind"] == "PersistentVolumeClaim"}
+    assert {volume["hostPath"]["path"] for volume in volumes.values()} == set(mounted)
+    for name, volume in volumes.items():
+        reference = {key: claims[name]["metadata"][key] for key in ("namespace", "name")}
+        assert (volume["claimRef"], claims[name]["spec"]["volumeName"]) == (reference, name)
+    named = re.findall(r"claimName: ([\w-]+)", (QUICKSTART / "mergesearch.yaml").read_text())
+    assert sorted(named) == sorted(claims)
+
+
+def test_the_readmes_way_to_a_cluster_builds_and_loads_the_images_that_the_chart_starts() -> None:
+    commands = README.partition("## On a cluster")[2].partition("```sh")[2].partition("```")[0]
+    started = container(render())
+    images = [variable["value"] for variable in started["env"] if variable["name"].endswith("_IMAGE")]
+    loaded = re.findall(r"mergesearch/\S+:\S+", commands)
+    assert sorted(loaded) == sorted([started["image"], *images])
+    makefile = (settings.ROOT / "Makefile").read_text()
+    assert [f"--tag {image.rpartition(':')[0]}:$(VERSION)" in makefile for image in loaded] == [True] * 3
+    files = [Path(word) for word in commands.split() if word.startswith(("examples/", "charts/"))]
+    assert files
+    assert [path for path in files if not (settings.ROOT / path).exists()] == []
