@@ -1,5 +1,6 @@
 """How the process of a launch has ended, as its pod says or, where that is gone, its Job; pure."""
 
+import re
 from dataclasses import replace
 
 from mergesearch.contract import Exit
@@ -10,6 +11,10 @@ from mergesearch_operator import facts
 from mergesearch_operator.client import Document
 
 KILLED = 137
+POLICY = "PodFailurePolicy"
+"""Reason of a Job that a rule of its podFailurePolicy has ended."""
+EXIT_CODE = re.compile(r"failed with exit code (\d+)")
+"""What the Job controller says then."""
 EMPTY_WORDS = ("Completed", "Error")
 """Reasons of a container that say no more than its exit code."""
 
@@ -82,8 +87,26 @@ def of_job(launch: int, job: Document) -> ObservedChild | None:
         message = "the pod is gone, and its termination message with it"
         return replace(child, exit=Exit(code=ExitCode.DONE, message=message), unread=True)
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
-    if failed is not None:
-        message = f"{failed.get('reason', 'Failed')}: {failed.get('message', '')}; its pod is gone"
-        end = Exit(code=ExitCode.TRANSIENT, reason=Reason.PROCESS_DIED, message=message[: facts.LONGEST_MESSAGE])
-        return replace(child, exit=end, ended_at=facts.time(failed.get("lastTransitionTime")))
-    return None
+    if failed is None:
+        return None
+    end, disrupted = _of_failed(failed)
+    at = facts.time(failed.get("lastTransitionTime"))
+    return replace(child, exit=end, ended_at=at, disrupted=disrupted, unread=True)
+
+
+def _of_failed(condition: Document) -> tuple[Exit, bool]:
+    """How the process of a Job that has failed has ended, and whether nothing says that it failed itself.
+
+    The Job controller names an exit code only where a rule of our own matched it, and a deadline only where somebody
+    has given the Job one. `BackoffLimitExceeded` stands for all other ends: a process that has died, and as well a pod
+    that its node has refused, that was removed, or that was lost with its node and its conditions. Then nobody is
+    charged; there is a cap on that.
+    """
+    reason, words = condition.get("reason", "Failed"), condition.get("message", "")
+    message = f"{reason}: {words}; its pod is gone"[: facts.LONGEST_MESSAGE]
+    code = EXIT_CODE.search(words) if reason == POLICY else None
+    if code is not None:
+        return Exit(code=int(code.group(1)), message=message), False
+    if reason == facts.DEADLINE:
+        return Exit(code=ExitCode.TRANSIENT, reason=Reason.DEADLINE_EXCEEDED, message=message), False
+    return Exit(code=ExitCode.TRANSIENT, reason=Reason.DISRUPTED, message=message), True

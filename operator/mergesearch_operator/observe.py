@@ -9,7 +9,8 @@ pod succeeded or failed                      ended; its termination message hold
 pod with DisruptionTarget, or terminating
 on a node that does not answer, or one that
 its node has refused or forgotten            ended by the platform
-Job finished, pod gone                       ended; what it published lies on the workspace
+Job finished, pod gone                       ended, where nothing says that its process failed by the platform; what
+                                             it published lies on the workspace
 """
 
 from collections.abc import Iterable, Sequence

@@ -225,18 +225,6 @@ CASES = {
         message=GONE,
         job=lambda: job(status={"conditions": [finished("SuccessCriteriaMet"), finished("Complete")]}),
     ),
-    "pod-gone-after-failure": Case(
-        NOTHING,
-        ENDED,
-        code=LOST,
-        reason=Reason.PROCESS_DIED,
-        message="BackoffLimitExceeded: Job has reached the limit; its pod is gone",
-        job=lambda: job(
-            status={
-                "conditions": [finished("Failed", reason="BackoffLimitExceeded", message="Job has reached the limit")]
-            }
-        ),
-    ),
 }
 
 
