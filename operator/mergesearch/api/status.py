@@ -189,12 +189,14 @@ class Launch(ApiModel):
 
 
 class Blocked(ApiModel):
-    """A child that cannot be made for now: a quota or a missing right forbids it."""
+    """A child that cannot be made for now: a quota or a missing right forbids it, or its volume is being deleted."""
 
     launch: int
     """Number of its launch."""
+    reason: Reason
+    """For machines."""
     message: Annotated[str, Field(max_length=1000)]
-    """What is forbidden, in the words of who forbids it."""
+    """What cannot be made, in the words of who forbids it."""
 
 
 class LeafStatus(ApiModel):
@@ -304,6 +306,15 @@ class Gain(ApiModel):
     """One-sided p."""
 
 
+class Better(ApiModel):
+    """A baseline that is ahead of the winner on the unseen samples."""
+
+    id: Id
+    """Its id."""
+    path: Annotated[str, Field(max_length=512)] | None = None
+    """Its folder on the workspace, which stays beside the `keepBest` best; unset where it is a checkpoint itself."""
+
+
 class Confirmed(ApiModel):
     """The winner, chosen and proven on samples that the search never saw."""
 
@@ -317,6 +328,8 @@ class Confirmed(ApiModel):
     """Its folder on the workspace."""
     gains: tuple[Gain, ...] = Field(default=(), max_length=MAX_BASELINES)
     """Against each confirmed baseline, the best checkpoint, uniform and merge-best among them."""
+    better: Better | None = None
+    """The baseline that is the better choice, where there is one."""
     weights_digest: Sha256 | None = None
     """Over the weights in that folder, as its `merge.json` has it."""
     reused: bool = False

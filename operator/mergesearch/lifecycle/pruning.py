@@ -1,7 +1,7 @@
 """Whose weights may be removed from the workspace; pure."""
 
 from mergesearch.api.status import Record, Stage
-from mergesearch.lifecycle import confirmation, launches, records, stopping
+from mergesearch.lifecycle import confirmation, launches, records, stopping, verdict
 from mergesearch.lifecycle.step import Step
 
 
@@ -19,15 +19,18 @@ def removable(step: Step) -> tuple[str, ...]:
 
 
 def kept(step: Step) -> set[str]:
-    """Ids whose weights stay: the k best, the winner first; until it is decided, the former winner and at least as many
-    as there are finalists.
+    """Ids whose weights stay: the k best, the winner first, and the baseline that is the better choice; until it is
+    decided, the former ones, at least as many as there are finalists, and the baseline that leads.
     """
     confirmed, keep = step.status.confirmed, step.spec.storage.keep_best
     winner = [confirmed.id] if confirmed is not None else []
+    better = {confirmed.better.id} if confirmed is not None and confirmed.better is not None else set()
     best = [record.id for record in records.best_first(step.status.candidates)]
     if step.status.completion_time is not None or confirmation.decided(step):
-        return set(list(dict.fromkeys([*winner, *best]))[:keep])
-    return {*winner, *best[: max(keep, step.spec.search.confirm.finalists)]}
+        return better | set(list(dict.fromkeys([*winner, *best]))[:keep])
+    leading = verdict.leading_baseline(step)
+    leaders = {leading.id} if leading is not None else set()
+    return {*winner, *best[: max(keep, step.spec.search.confirm.finalists)]} | better | leaders
 
 
 def pending(step: Step) -> int:

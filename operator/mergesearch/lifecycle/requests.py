@@ -193,8 +193,11 @@ def tokenizer_from(spec: MergeSearchSpec) -> str:
 
 
 def merges_at_once(spec: MergeSearchSpec) -> int:
-    """How many merges lie on the workspace at most: what is pending, and what stays."""
-    return spec.storage.max_pending + max(spec.storage.keep_best, spec.search.confirm.finalists)
+    """How many merges lie on the workspace at most: what is pending, and what stays; a baseline that may turn out to
+    be the better choice stays on top.
+    """
+    baseline = any(kind != "Checkpoints" for kind in spec.search.baselines)
+    return spec.storage.max_pending + max(spec.storage.keep_best, spec.search.confirm.finalists) + baseline
 
 
 def engine(spec: MergeSearchSpec) -> Engine:

@@ -2,7 +2,7 @@
 
 import math
 
-from mergesearch.api.status import Confirmed, Gain, Record
+from mergesearch.api.status import Better, Confirmed, Gain, Record, RecordKind
 from mergesearch.contract import CompareReport, CompareRequest
 from mergesearch.files import merge_folder
 from mergesearch.lifecycle import records, strategy
@@ -23,6 +23,11 @@ def decide(step: Step, report: CompareReport) -> Step:
     """The winner is the finalist with the best fitness on the unseen samples."""
     finalists = [r for r in step.status.confirmations if records.source(step.status, r).x is not None]
     winner, fitness = max(records.scored(finalists), key=lambda pair: pair[1])
+    gains = tuple(
+        Gain(baseline=c.baseline, gain=c.gain, low=c.low, high=c.high, p=c.p)
+        for c in report.comparisons
+        if c.candidate == winner.id
+    )
     return step.change(
         rounds=step.status.rounds + 1,
         confirmed=Confirmed(
@@ -30,15 +35,31 @@ def decide(step: Step, report: CompareReport) -> Step:
             weights=rounded_weights(step, records.source(step.status, winner)),
             fitness=fitness,
             path=str(merge_folder(step.resource.metadata.uid, winner.id)),
-            gains=tuple(
-                Gain(baseline=c.baseline, gain=c.gain, low=c.low, high=c.high, p=c.p)
-                for c in report.comparisons
-                if c.candidate == winner.id
-            ),
+            gains=gains,
+            better=_better(step, gains),
             weights_digest=winner.weights_digest,
             reused=step.status.rounds > 0,
             request_hash=report.request_hash,
         ),
+    )
+
+
+def leading_baseline(step: Step) -> Record | None:
+    """The baseline that is the best on the unseen samples so far."""
+    return next(iter(records.best_first(r for r in step.status.confirmations if r.kind is not RecordKind.SEARCH)), None)
+
+
+def _better(step: Step, gains: tuple[Gain, ...]) -> Better | None:
+    """The baseline that is furthest ahead of the winner, if one is; of equal ones that whose weights were kept."""
+    leading = leading_baseline(step)
+    ahead = [gain for gain in gains if gain.gain < 0.0]
+    found = min(ahead, key=lambda gain: (gain.gain, leading is None or gain.baseline != leading.id), default=None)
+    if found is None:
+        return None
+    record = records.find(step.status, "unseen", found.baseline)
+    there = record is not None and records.needs_merge(record) and records.source(step.status, record).merged
+    return Better(
+        id=found.baseline, path=str(merge_folder(step.resource.metadata.uid, found.baseline)) if there else None
     )
 
 

@@ -152,7 +152,9 @@ def notes(facts: Facts, smallest_gain: float | None) -> tuple[str, ...]:
             "often; more unseen samples prove smaller ones."
         )
     if found is not None and found[1].gain < 0.0:
-        some.append(f"On unseen samples {_name(found[0])} is the better choice.")
+        kept = winner.better is not None and winner.better.id == found[0].id and winner.better.path
+        where = f"; its merged weights stay in {kept} on the workspace" if kept else ""
+        some.append(f"On unseen samples {_name(found[0])} is the better choice{where}.")
     if winner.reused:
         some.append(
             "The same unseen samples had decided an earlier confirmation of this search, so they are no longer quite "

@@ -254,6 +254,10 @@ def _complete(status: MergeSearchStatus) -> Iterator[str]:
         yield f"complete: closed {status.closed}, confirmed {status.confirmed}, stalled {status.stalled}"
     elif not any(record.merged for record in status.candidates if record.id == status.confirmed.id):
         yield f"complete, but the weights of {status.confirmed.id} are not there"
+    elif (better := status.confirmed.better) is not None:
+        there = any(record.merged for record in status.baselines if record.id == better.id)
+        if there != (better.path is not None):
+            yield f"complete, but the weights of {better.id} are not where {better.path} says"
 
 
 def _json(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:

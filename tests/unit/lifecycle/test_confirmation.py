@@ -4,6 +4,7 @@ import pytest
 
 from mergesearch.api.status import Phase, RecordKind, Stage
 from mergesearch.contract import EvaluationRequest
+from mergesearch.lifecycle import requests
 from unit.lifecycle.world import Bench, resource
 
 
@@ -89,3 +90,68 @@ def test_no_choice_of_batches_and_room_stops_a_search(
         )
     )
     assert bench.rest().phase is Phase.COMPLETE
+
+
+# --- A baseline that is the better choice ---
+
+
+def ahead(baseline: str, weights: tuple[float, ...]) -> Bench:
+    """A search whose candidates lose to a baseline on the unseen samples; the workspace has room for one at a time."""
+    bench = Bench(resource(storage={"maxPending": 1}, search={"baselines": ["Checkpoints", "Uniform", "MergeBest"]}))
+
+    def landscape(some: tuple[float, ...], task: str, split: str) -> float:
+        # Each task has another best checkpoint, so that merge-best is a merge too, and comes after uniform.
+        return 0.99 if split == "unseen" and some == pytest.approx(weights) else 0.5 + some["ab".find(task)] / 10
+
+    bench.world.landscape = landscape
+    bench.world.gains = {baseline: -0.04}
+    return bench
+
+
+def test_a_baseline_that_is_the_better_choice_stays_beside_the_winner_and_the_status_says_where() -> None:
+    bench = ahead("uniform", (1 / 3, 1 / 3, 1 / 3))
+    confirmed = bench.rest().confirmed
+    assert confirmed is not None
+    assert confirmed.better is not None
+    assert (confirmed.better.id, confirmed.better.path) == ("uniform", "abcdef-1/merges/uniform")
+    assert set(bench.world.merges) == {"uniform", confirmed.id}
+    assert bench.world.most <= requests.merges_at_once(bench.resource.spec)
+
+
+def test_a_checkpoint_that_is_the_better_choice_lies_where_it_is() -> None:
+    bench = ahead("checkpoint-m-0", (1.0, 0.0, 0.0))
+    confirmed = bench.rest().confirmed
+    assert confirmed is not None
+    assert confirmed.better is not None
+    assert (confirmed.better.id, confirmed.better.path) == ("checkpoint-m-0", None)
+    assert set(bench.world.merges) == {confirmed.id}
+
+
+def test_of_several_baselines_that_are_ahead_the_one_furthest_ahead_is_named() -> None:
+    bench = ahead("uniform", (1 / 3, 1 / 3, 1 / 3))
+    bench.world.gains["merge-best"] = -0.01
+    confirmed = bench.rest().confirmed
+    assert confirmed is not None
+    assert confirmed.better is not None
+    assert confirmed.better.id == "uniform"
+
+
+def test_a_winner_that_is_behind_nobody_leaves_no_baseline_on_the_workspace() -> None:
+    bench = Bench(resource())
+    confirmed = bench.rest().confirmed
+    assert confirmed is not None
+    assert confirmed.better is None
+    assert set(bench.world.merges) == {confirmed.id}
+
+
+def test_a_baseline_that_is_the_better_choice_no_longer_is_removed_after_a_larger_budget() -> None:
+    bench = ahead("uniform", (1 / 3, 1 / 3, 1 / 3))
+    bench.rest()
+    bench.edit("search", max_evaluations=16)
+    bench.until(lambda status: len(status.candidates) == 16)
+    assert "uniform" in bench.world.merges, "until it is decided anew"
+    bench.world.gains.clear()
+    confirmed = bench.rest().confirmed
+    assert confirmed is not None
+    assert confirmed.better is None
+    assert "uniform" not in bench.world.merges

@@ -75,6 +75,8 @@ class World:
     """What a merge and an evaluation say that they took."""
     stderr: float = 0.02
     """Of every score."""
+    gains: dict[str, float] = field(default_factory=dict)
+    """Of any finalist over a baseline, as the comparison finds it; 0.01 where it is not named."""
     merges: dict[str, tuple[str, tuple[float, ...]]] = field(default_factory=dict)
     """Request hash and weights of every merge on the workspace, by candidate."""
     shaky: set[str] = field(default_factory=set)
@@ -198,9 +200,10 @@ class World:
             return PreflightTasksReport(version=1, request_hash=request.hash(), tasks=tasks, versions={"lm_eval": "0"})
         if isinstance(request, CompareRequest):
             comparisons = tuple(
-                Comparison(candidate=f.id, baseline=b.id, gain=0.01, low=0.0, high=0.02, p=0.05)
+                Comparison(candidate=f.id, baseline=b.id, gain=gain, low=gain - 0.01, high=gain + 0.01, p=0.05)
                 for f in request.finalists
                 for b in request.baselines
+                for gain in (self.gains.get(b.id, 0.01),)
             )
             return CompareReport(version=1, request_hash=request.hash(), comparisons=comparisons)
         assert isinstance(request, CleanupRequest)

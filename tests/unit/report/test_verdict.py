@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch.api.status import STATUS_VERSION, Decision, MergeSearchStatus, RecordKind
+from mergesearch.api.status import STATUS_VERSION, Better, Decision, MergeSearchStatus, RecordKind
 from mergesearch.lifecycle.baselines import CONFIRMED_KINDS
 from mergesearch.reasons import Reason
 from mergesearch.report import advice, tables
@@ -79,6 +79,17 @@ def test_a_baseline_ahead_of_the_winner_is_called_the_better_choice(history: His
     assert found.outcome is Outcome.NO_GAIN
     assert found.verdict.startswith("No gain over uniform: ")
     assert "On unseen samples uniform is the better choice." in found.notes
+
+
+def test_the_better_choice_says_where_its_weights_are(history: History) -> None:
+    status = clear(history.end, uniform=(-0.01, -0.03, 0.01, 0.8))
+    assert status.confirmed is not None
+    kept = status.confirmed.model_copy(update={"better": Better(id="uniform", path="uid/merges/uniform")})
+    found = summary_of(history, status.model_copy(update={"confirmed": kept}))
+    assert found.notes[-1] == (
+        "On unseen samples uniform is the better choice; its merged weights stay in uid/merges/uniform on the "
+        "workspace."
+    )
 
 
 def test_a_checkpoint_is_called_one(history: History) -> None:
