@@ -83,13 +83,17 @@ class Cluster:
         except (faults.NotFoundError, faults.RefusedError):
             return None
 
-    def create_claim(self, manifest: Document) -> None:
-        """Create a claim where there is none of its name. Raises ApiError."""
-        namespace = manifest["metadata"]["namespace"]
+    def claim(self, namespace: str, name: str) -> Document | None:
+        """A claim by name. Raises ApiError."""
         try:
-            self._client.request("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", body=manifest)
-        except faults.ExistsError:
-            return
+            return self._client.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
+        except faults.NotFoundError:
+            return None
+
+    def create_claim(self, manifest: Document) -> None:
+        """Raises ApiError, ExistsError."""
+        namespace = manifest["metadata"]["namespace"]
+        self._client.request("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", body=manifest)
 
     def post_event(self, event: Document) -> None:
         """Tell something; what was told already is not told again. Raises ApiError."""

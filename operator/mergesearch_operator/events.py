@@ -42,7 +42,7 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
         if condition.type in TOLD and condition.status == "True" and new:
             yield Note("Warning" if condition.type in WARNINGS else "Normal", condition.reason, condition.message)
     if after.blocked is not None and after.blocked != before.blocked:
-        yield Note("Warning", Reason.FORBIDDEN.value, after.blocked.message)
+        yield Note("Warning", after.blocked.reason.value, after.blocked.message)
     for old_record, new_record in changed_records(before, after):
         yield from _of_record(old_record, new_record)
     if after.best is not None and (before.best is None or before.best.id != after.best.id):

@@ -23,7 +23,7 @@ from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
-from mergesearch_operator import adoption, events, faults, kueue, observe, refusals
+from mergesearch_operator import adoption, claims, events, faults, kueue, observe, refusals
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster, Key
 from mergesearch_operator.manifests import job as jobs
@@ -83,7 +83,7 @@ class Reconciler:
                 document = self._write(resource, document, after, now)
                 resource = resource.model_copy(update={"status": after})
             try:
-                taken = self._act(resource, after, seen)
+                taken = self._act(resource, after, seen, now)
             except BlockedError as error:
                 self._wait(resource, document, seen, error, now)
                 raise error.why from error
@@ -156,7 +156,9 @@ class Reconciler:
             self._write(resource, document, after, now)
             self._tell(resource, before, after, now)
 
-    def _act(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> list[ObservedChild]:
+    def _act(
+        self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen], now: datetime
+    ) -> list[ObservedChild]:
         """Delete what is not wanted and create what is missing; returns launches whose name somebody else has. Raises
         BlockedError where something is forbidden for now; what follows it is not tried then.
 
@@ -167,26 +169,40 @@ class Reconciler:
         for name, found in there.items():
             if name not in wanted and not found.going:
                 self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
-        taken: list[ObservedChild] = []
-        if wanted:
-            claim = volumes.claim(resource, jobs.owner(resource))
-            if claim is not None and not there:
-                taken += self._claim(claim, status.launches)
-        if taken:
-            return taken
-        for name, launch in wanted.items():
-            if name not in there:
-                taken += self._create(resource, children.child(resource, status, launch))
+        missing = [launch for name, launch in wanted.items() if name not in there]
+        taken = self._claim(resource, missing, seen, now)
+        for launch in () if taken else missing:
+            taken += self._create(resource, children.child(resource, status, launch))
         return taken
 
-    def _claim(self, claim: Document, launches: Sequence[Launch]) -> list[ObservedChild]:
+    def _claim(
+        self, resource: MergeSearch, missing: Sequence[Launch], seen: Sequence[Seen], now: datetime
+    ) -> list[ObservedChild]:
+        """Make the claim of the workspace where it is not there and something needs it: a Job that is to be made, or a
+        pod that waits for its volume. Returns the launches that cannot have it.
+        """
+        wanted = volumes.claim(resource, jobs.owner(resource))
+        if wanted is None or not (missing or any(claims.waited_for(one) for one in seen)):
+            return []
+        namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
+        found = self._cluster.claim(namespace, name)
+        if found is not None and not claims.ours(resource, found):
+            message = f"a claim {namespace}/{name} belongs to somebody else; remove it, or rename the search"
+            return [refusals.refused(launch, Reason.NAME_CONFLICT, message) for launch in missing]
+        if found is not None:
+            if missing and found["metadata"].get("deletionTimestamp"):
+                raise BlockedError(missing[0], f"the Job of launch {missing[0].number}", claims.going(name))
+            return []
         try:
-            self._cluster.create_claim(claim)
+            self._cluster.create_claim(wanted)
         except faults.ForbiddenError as error:
-            raise BlockedError(launches[0], "the claim of the workspace", error) from error
+            launch = missing[0] if missing else None
+            raise (error if launch is None else BlockedError(launch, "the claim of the workspace", error)) from error
         except faults.RefusedError as error:
             message = f"the API server refuses the claim of the workspace: {error}"
-            return [refusals.refused(launch, Reason.REQUEST_REFUSED, message) for launch in launches]
+            return [refusals.refused(launch, Reason.REQUEST_REFUSED, message) for launch in missing]
+        if claims.was_there(resource, seen):
+            self._post(events.event(resource, claims.lost(name), now))
         return []
 
     def _create(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:

@@ -16,16 +16,17 @@ USED = re.compile(r", used: .*?(?=, limited: )")
 class BlockedError(Exception):
     """Something cannot be made for now; the step is to be repeated."""
 
-    def __init__(self, launch: Launch, what: str, why: faults.ForbiddenError) -> None:
+    def __init__(self, launch: Launch, what: str, why: faults.UnavailableError) -> None:
         super().__init__(f"{what} cannot be made for now: {USED.sub('', str(why))}")
         self.launch = launch
         self.why = why
 
 
 def blocked(error: BlockedError) -> ObservedChild:
-    """The child waits until it is allowed."""
-    waiting = Waiting(Reason.FORBIDDEN, str(error))
-    return ObservedChild(launch=error.launch.number, state=ChildState.PENDING, waiting=waiting)
+    """The child waits until it can be made."""
+    forbidden = isinstance(error.why, faults.ForbiddenError)
+    waiting = Waiting(Reason.FORBIDDEN if forbidden else Reason.VOLUME_UNAVAILABLE, str(error))
+    return ObservedChild(launch=error.launch.number, state=ChildState.PENDING, waiting=waiting, made=False)
 
 
 def refused(launch: Launch, reason: Reason, message: str) -> ObservedChild:

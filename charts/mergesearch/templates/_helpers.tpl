@@ -71,7 +71,7 @@ claims made from a template, and Events. tests/chart proves that every line is n
   verbs: [get]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [create]
+  verbs: [get, create]
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

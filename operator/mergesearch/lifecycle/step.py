@@ -55,6 +55,8 @@ class ObservedChild:
     ended_at: datetime | None = None
     waiting: Waiting | None = None
     """While it is pending, where that is worth telling."""
+    made: bool = True
+    """Unset where it could not be made, and is to be tried again; `waiting` says why."""
     image: str = ""
     """The image that runs or ran, with its digest; empty where there is none."""
 

@@ -130,7 +130,7 @@ def _conditions(step: Step) -> tuple[Condition, ...]:
 def _activity(step: Step) -> tuple[Reason, str]:
     """That processes run, or why they do not: a queue is told only where all of them wait."""
     if step.status.blocked is not None:
-        return Reason.FORBIDDEN, step.status.blocked.message
+        return step.status.blocked.reason, step.status.blocked.message
     ours = {launch.number for launch in step.status.launches}
     there = [child for child in step.observed.children if child.launch in ours]
     waiting = [child.waiting for child in there if child.state is ChildState.PENDING and child.waiting is not None]

@@ -7,10 +7,9 @@ from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Wait
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, resource
 
-FORBIDDEN = ObservedChild(
-    launch=1, state=ChildState.PENDING, waiting=Waiting(Reason.FORBIDDEN, "the Job soup-1 cannot be made: a quota")
-)
-THERE = replace(FORBIDDEN, waiting=None)
+WAITING = Waiting(Reason.FORBIDDEN, "the Job soup-1 cannot be made: a quota")
+FORBIDDEN = ObservedChild(launch=1, state=ChildState.PENDING, waiting=WAITING, made=False)
+THERE = replace(FORBIDDEN, waiting=None, made=True)
 
 
 def test_it_is_told_once_and_stays_until_the_child_is_there() -> None:

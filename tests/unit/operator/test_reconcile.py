@@ -74,9 +74,12 @@ class Memory:
         self.act(f"DELETE {name}")
         del self.jobs_there[name]
 
+    def claim(self, namespace: str, name: str) -> Document | None:
+        return next((claim for claim in self.claims if claim["metadata"]["name"] == name), None)
+
     def create_claim(self, manifest: Document) -> None:
         self.act("POST claim")
-        self.claims.append(manifest)
+        self.claims.append(copy.deepcopy(manifest))
 
     def post_event(self, event: Document) -> None:
         self.act("POST event")

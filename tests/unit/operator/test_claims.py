@@ -1,0 +1,97 @@
+"""The claim of a workspace that is made from a template, when it is gone, is going, or is somebody else's."""
+
+from datetime import timedelta
+
+import pytest
+
+from mergesearch_operator import constants, faults
+from unit.operator.documents import Document, pod_of, unscheduled
+from unit.operator.test_blocked import told
+from unit.operator.test_reconcile import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
+
+NAME = "soup-abcde-workspace"
+GONE = 'persistentvolumeclaim "soup-abcde-workspace" not found'
+
+
+def begun() -> Memory:
+    """A search whose claim and first two Jobs were made."""
+    cluster = memory(storage=TEMPLATE)
+    reconciler(cluster).step(KEY)
+    cluster.acts.clear()
+    cluster.events.clear()
+    return cluster
+
+
+def test_a_claim_that_is_gone_is_made_anew_before_a_job_that_needs_it_although_others_run() -> None:
+    cluster = begun()
+    cluster.claims.clear()
+    del cluster.jobs_there[FIRST]
+    reconciler(cluster).step(KEY)
+    assert cluster.acts == ["POST claim", "POST event", f"POST {FIRST}"]
+    (event,) = cluster.events
+    assert event["reason"] == "VolumeUnavailable"
+    assert f"the claim {NAME} of the workspace was gone" in event["message"]
+
+
+def test_a_claim_that_a_pod_waits_for_is_made_anew() -> None:
+    cluster = begun()
+    cluster.claims.clear()
+    pod = pod_of(cluster.jobs_there[FIRST], "Pending", conditions=[unscheduled(GONE)])
+    cluster.pods = lambda key, uid: [pod]  # type: ignore[method-assign]
+    reconciler(cluster).step(KEY)
+    assert "POST claim" in cluster.acts
+
+
+def test_the_first_claim_is_no_loss_and_one_that_nothing_needs_is_not_made() -> None:
+    cluster = memory(storage=TEMPLATE)
+    reconciler(cluster).step(KEY)
+    assert [event["reason"] for event in cluster.events] == ["Preflight"]
+    cluster.claims.clear()
+    cluster.acts.clear()
+    reconciler(cluster).step(KEY)
+    assert cluster.acts == []
+
+
+def test_nothing_starts_on_a_claim_that_is_being_deleted_and_the_condition_says_so_once() -> None:
+    cluster = begun()
+    cluster.claims[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    del cluster.jobs_there[FIRST]
+    for _ in range(2):
+        with pytest.raises(faults.UnavailableError):
+            reconciler(cluster).step(KEY)
+        cluster.now += timedelta(minutes=5)
+    assert cluster.acts == ["PUT status", "POST event"]
+    reason, message = told(cluster)
+    assert reason == "VolumeUnavailable"
+    assert f"the claim {NAME} of the workspace is being deleted" in message
+    cluster.claims.clear()
+    for _ in range(2):
+        reconciler(cluster).step(KEY)
+    assert sorted(cluster.jobs_there) == [FIRST, SECOND]
+    assert status_of(cluster).blocked is None
+
+
+FOREIGN: dict[str, Document] = {
+    "of-nobody": {"name": NAME},
+    "of-another": {"name": NAME, "ownerReferences": [{"uid": "another"}], "labels": {constants.SEARCH_UID: "abcdef-1"}},
+}
+
+
+@pytest.mark.parametrize("meta", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_claim_of_somebody_else_is_not_used_and_stalls_the_search(meta: Document) -> None:
+    cluster = memory(storage=TEMPLATE)
+    cluster.claims.append({"metadata": meta})
+    reconciler(cluster).step(KEY)
+    stalled = status_of(cluster).stalled
+    assert stalled is not None
+    assert stalled.reason == "NameConflict"
+    assert f"a claim default/{NAME} belongs to somebody else" in stalled.message
+    assert not cluster.jobs_there
+
+
+def test_a_claim_whose_owner_was_removed_so_that_it_stays_is_still_used() -> None:
+    cluster = begun()
+    del cluster.claims[0]["metadata"]["ownerReferences"]
+    del cluster.jobs_there[FIRST]
+    reconciler(cluster).step(KEY)
+    assert cluster.acts == [f"POST {FIRST}"]
