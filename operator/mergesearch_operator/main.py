@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
     metrics = Metrics(queue)
     client = Client.connect(connections=settings.workers + SPARE_CONNECTIONS, on_request=metrics.on_request)
     cluster = Cluster(client)
-    workers = Workers(queue, Reconciler(cluster, settings.images), metrics.on_step)
+    workers = Workers(queue, Reconciler(cluster, settings.images, metrics.on_written), metrics.on_step)
     resync = Resync(cluster, queue, settings.namespaces, settings.resync_seconds)
     registry = kopf.OperatorRegistry()
     handlers.register(registry, queue, resync, settings.resync_seconds)

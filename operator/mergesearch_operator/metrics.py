@@ -21,7 +21,7 @@ from mergesearch_operator import events, families
 from mergesearch_operator.cluster import Key
 from mergesearch_operator.families import Family
 from mergesearch_operator.observe import Seen
-from mergesearch_operator.reconcile import Done
+from mergesearch_operator.reconcile import Done, Written
 from mergesearch_operator.workqueue import WorkQueue
 
 # It has no types.
@@ -61,9 +61,14 @@ class Metrics:
             self._searches.remove(key, unreadable=done.unreadable)
             return
         self._searches.put(key, done.resource)
-        for reason in retried(done):
+
+    def on_written(self, written: Written) -> None:
+        """A status was written. What it says is counted here and nowhere else: its step may fail after that."""
+        meta = written.resource.metadata
+        self._searches.put((meta.namespace, meta.name), written.resource)
+        for reason in retried(written):
             self._retries.labels(reason.value).inc()
-        for launch, seconds_run in ended(done):
+        for launch, seconds_run in ended(written):
             self._stages.labels(launch.stage.value).observe(seconds_run)
 
     def forget(self, there: set[Key]) -> None:
@@ -77,23 +82,21 @@ class Metrics:
         return Histogram(family.name, family.text, family.labels, buckets=family.buckets, registry=self.registry)
 
 
-def ended(done: Done) -> Iterator[tuple[Launch, float]]:
-    """The launches that this step has folded, with their running times in seconds."""
-    if done.before is None or done.resource is None or done.resource.status is None:
-        return
-    left = {launch.number for launch in done.resource.status.launches}
-    seen: dict[int, Seen] = {one.child.launch: one for one in done.seen}
-    for launch in done.before.launches:
+def ended(written: Written) -> Iterator[tuple[Launch, float]]:
+    """The launches that a step has folded, with their running times in seconds."""
+    after = written.resource.status or MergeSearchStatus()
+    left = {launch.number for launch in after.launches}
+    seen: dict[int, Seen] = {one.child.launch: one for one in written.seen}
+    for launch in written.before.launches:
         child = seen[launch.number].child if launch.number in seen else None
         if launch.number not in left and child is not None and child.started_at and child.ended_at:
             yield launch, max(0.0, (child.ended_at - child.started_at).total_seconds())
 
 
-def retried(done: Done) -> Iterator[Reason]:
-    """Why records were sent back in this step; a suspension is no reason."""
-    if done.before is None or done.resource is None or done.resource.status is None:
-        return
-    for before, after in events.changed_records(done.before, done.resource.status):
+def retried(written: Written) -> Iterator[Reason]:
+    """Why records were sent back in a step; a suspension is no reason."""
+    status = written.resource.status or MergeSearchStatus()
+    for before, after in events.changed_records(written.before, status):
         if after.attempt > before.attempt and after.reason is not None:
             yield after.reason
 

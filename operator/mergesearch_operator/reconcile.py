@@ -8,7 +8,7 @@ the plan is dropped, and the next step reads anew. Which event has led here does
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,21 +43,39 @@ class Done:
 
     resource: MergeSearch | None = None
     """As it is now; None where there is no such search any more."""
-    before: MergeSearchStatus | None = None
-    """The status that it had."""
-    seen: tuple[Seen, ...] = ()
     look_again: float | None = None
     """Seconds after which something changes by itself."""
     unreadable: bool = False
     """There is a search, which this release cannot read and leaves alone."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """A status that the API server has taken."""
+
+    resource: MergeSearch
+    """With this status."""
+    before: MergeSearchStatus
+    """The one in its place before."""
+    seen: tuple[Seen, ...] = ()
+    """What it follows from."""
+
+
+OnWritten = Callable[[Written], None]
+"""Is told of every status that was written, whatever becomes of the step then."""
+
+
+def _ignore(_written: Written) -> None:
+    """Nobody counts."""
+
+
 class Reconciler:
     """Steps searches. Holds no state of theirs."""
 
-    def __init__(self, cluster: Cluster, images: Images) -> None:
+    def __init__(self, cluster: Cluster, images: Images, on_written: OnWritten = _ignore) -> None:
         self._cluster = cluster
         self._images = images
+        self._on_written = on_written
 
     def step(self, key: Key) -> Done:
         """Bring one search one step further. Raises ApiError: then nothing is known, and the step is to be repeated."""
@@ -72,7 +90,6 @@ class Reconciler:
             logger.error("%s: %s", meta_name(document), resource)
             self._post(events.unreadable(document, resource, now))
             return Done(unreadable=True)
-        found_as = resource.status or MergeSearchStatus()
         taken: list[ObservedChild] = []
         for _ in range(MAX_CONFLICTS):
             seen = self._observe(key, resource, now)
@@ -80,7 +97,7 @@ class Reconciler:
             observed = Observed(children=tuple(_overlaid((one.child for one in seen if not one.going), taken)))
             after = decide(resource, before, observed, now)
             if after is not before:
-                document = self._write(resource, document, after, now)
+                document = self._write(resource, document, after, seen, now)
                 resource = resource.model_copy(update={"status": after})
             try:
                 taken = self._act(resource, after, seen, now)
@@ -93,7 +110,7 @@ class Reconciler:
                     self._tell(resource, before, after, now)
             if not taken:
                 break
-        return Done(resource, found_as, tuple(seen), _pause(after, seen, now))
+        return Done(resource, _pause(after, seen, now))
 
     def _observe(self, key: Key, resource: MergeSearch, now: datetime) -> list[Seen]:
         uid = resource.metadata.uid
@@ -113,7 +130,14 @@ class Reconciler:
             return seen
         return replace(seen, child=replace(seen.child, reports=reports, unread=False))
 
-    def _write(self, resource: MergeSearch, document: Document, status: MergeSearchStatus, now: datetime) -> Document:
+    def _write(
+        self,
+        resource: MergeSearch,
+        document: Document,
+        status: MergeSearchStatus,
+        seen: Sequence[Seen],
+        now: datetime,
+    ) -> Document:
         """Raises ConflictError where somebody else was first, RefusedError where the status cannot be kept; then
         nothing must be acted on.
         """
@@ -123,6 +147,7 @@ class Reconciler:
         except faults.RefusedError as error:
             self._stall(resource, document, error, now)
             raise
+        self._count(resource, status, seen)
         if written.get("status") != wanted:
             logger.error(
                 "%s: the API server has not kept the whole status: is its CRD of this release?", meta_name(document)
@@ -143,7 +168,15 @@ class Reconciler:
             except faults.RefusedError:
                 self._post(events.once(resource, events.Note("Warning", reason.value, message), now))
                 raise
+            self._count(resource, after, ())
             self._tell(resource, before, after, now)
+
+    def _count(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> None:
+        before = resource.status or MergeSearchStatus()
+        try:
+            self._on_written(Written(resource.model_copy(update={"status": status}), before, tuple(seen)))
+        except Exception:
+            logger.exception("%s/%s: a defect in the metrics", resource.metadata.namespace, resource.metadata.name)
 
     def _wait(
         self, resource: MergeSearch, document: Document, seen: Sequence[Seen], error: BlockedError, now: datetime
@@ -153,7 +186,7 @@ class Reconciler:
         there = (one.child for one in seen if not one.going)
         after = decide(resource, before, Observed(children=tuple(_overlaid(there, [refusals.blocked(error)]))), now)
         if after is not before:
-            self._write(resource, document, after, now)
+            self._write(resource, document, after, seen, now)
             self._tell(resource, before, after, now)
 
     def _act(

@@ -1,15 +1,17 @@
 """What a step does while something keeps it from going on: a quota, a spec that cannot work."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mergesearch.api.status import MergeSearchStatus
 from mergesearch.lifecycle.step import Observed
 from mergesearch_operator import constants, faults, reconcile
+from mergesearch_operator.cluster import Cluster
+from mergesearch_operator.reconcile import Reconciler, Written
 from unit.lifecycle.world import resource
-from unit.operator.documents import NOW
+from unit.operator.documents import IMAGES, NOW
 from unit.operator.test_reconcile import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
 
 QUOTA = faults.ForbiddenError("exceeded quota: few, requested: a=1, used: a=7, limited: a=7", code=403)
@@ -119,12 +121,15 @@ def test_where_no_status_at_all_can_be_written_an_event_says_so_once() -> None:
     assert not cluster.jobs_there
 
 
-def test_a_step_that_looks_twice_tells_what_it_has_found_at_first() -> None:
+def test_every_status_of_a_step_that_looks_twice_is_told() -> None:
     cluster = memory()
-    cluster.jobs_there[FIRST] = {"metadata": {"name": FIRST, "labels": {}, "uid": "theirs"}}
-    done = reconciler(cluster).step(KEY)
-    assert status_of(cluster).stalled is not None
-    assert done.before == MergeSearchStatus()
+    cluster.jobs_there[FIRST] = {"metadata": {"name": FIRST, "labels": {}, "uid": "theirs"}, "spec": {}}
+    told: list[Written] = []
+    Reconciler(cast("Cluster", cluster), IMAGES, told.append).step(KEY)
+    first, second = told
+    assert first.before == MergeSearchStatus()
+    assert second.before == first.resource.status
+    assert second.resource.status == status_of(cluster)
 
 
 def test_the_problems_of_a_spec_are_told_anew_when_it_was_edited() -> None:

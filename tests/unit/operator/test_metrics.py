@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from prometheus_client import generate_latest
@@ -13,13 +14,16 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Phase, RecordState
 from mergesearch.lifecycle.children import Child
 from mergesearch.reasons import Reason
-from mergesearch_operator import families
+from mergesearch_operator import families, faults
+from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.metrics import Metrics
 from mergesearch_operator.observe import Seen
-from mergesearch_operator.reconcile import Done
+from mergesearch_operator.reconcile import Done, Reconciler, Written
 from mergesearch_operator.workqueue import WorkQueue
 from unit.lifecycle import world
 from unit.lifecycle.world import Bench, End
+from unit.operator.documents import IMAGES, at, finished
+from unit.operator.test_reconcile import memory
 
 KEY = ("n", "soup")
 OF_SOUP = {"namespace": "n", "name": "soup"}
@@ -39,7 +43,8 @@ def value(metrics: Metrics, series: str, **labels: str) -> float | None:
 
 
 def with_status(resource: MergeSearch, status: MergeSearchStatus) -> MergeSearch:
-    return resource.model_copy(update={"status": status})
+    meta = resource.metadata.model_copy(update={"namespace": KEY[0], "name": KEY[1]})
+    return resource.model_copy(update={"status": status, "metadata": meta})
 
 
 def run(metrics: Metrics, **parts: Any) -> Bench:
@@ -50,8 +55,10 @@ def run(metrics: Metrics, **parts: Any) -> Bench:
         bench.status = bench.decide(observed)
         bench.act()
         seen = tuple(Seen(child) for child in observed.children)
-        done = Done(with_status(bench.resource, bench.status), before, seen)
-        metrics.on_step(KEY, done, "", 0.01)
+        resource = with_status(bench.resource, bench.status)
+        if bench.status is not before:
+            metrics.on_written(Written(resource, before, seen))
+        metrics.on_step(KEY, Done(resource), "", 0.01)
         bench.work()
     return bench
 
@@ -89,6 +96,38 @@ def test_a_whole_search_is_told_in_numbers(metrics: Metrics) -> None:
     made = {stage: sum(child.launch.stage == stage for child in bench.started) for stage in stages}
     assert counted == made
     assert value(metrics, "mergesearch_stage_duration_seconds_sum", stage="Merge") == 10.0 * made["Merge"]  # type: ignore[index]
+
+
+def test_what_a_step_has_written_counts_once_although_the_step_fails_then(metrics: Metrics) -> None:
+    cluster = memory()
+    steps = Reconciler(cast("Cluster", cluster), IMAGES, metrics.on_written)
+    steps.step(("default", "soup"))
+    for job in cluster.jobs_there.values():
+        job["status"] = {
+            "startTime": at(0),
+            "completionTime": at(30),
+            "conditions": [finished("Failed", reason="DeadlineExceeded", message="too long")],
+        }
+        job["status"]["conditions"][0]["lastTransitionTime"] = at(30)
+    cluster.faults = lambda act: faults.UnavailableError("x") if act.startswith("DELETE") else None
+    cluster.now += timedelta(seconds=31)
+    for _ in range(3):
+        with pytest.raises(faults.UnavailableError):
+            steps.step(("default", "soup"))
+    stages = ("PreflightCheckpoints", "PreflightTasks")
+    counted = [value(metrics, "mergesearch_stage_duration_seconds_count", stage=stage) for stage in stages]
+    assert counted == [1.0, 1.0]
+    assert value(metrics, "mergesearch_stage_duration_seconds_sum", stage=stages[0]) == 30.0
+    assert value(metrics, "mergesearch_active_seconds_total", namespace="default", name="soup") == 30.0
+
+
+def test_a_defect_in_the_metrics_stops_no_step() -> None:
+    def broken(_written: Written) -> None:
+        raise ZeroDivisionError
+
+    cluster = memory()
+    Reconciler(cast("Cluster", cluster), IMAGES, broken).step(("default", "soup"))
+    assert len(cluster.jobs_there) == 2
 
 
 def test_every_state_and_phase_has_a_series_so_that_alerts_need_no_absent(metrics: Metrics) -> None:
