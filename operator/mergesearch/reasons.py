@@ -42,6 +42,7 @@ class Reason(StrEnum):
     REQUEST_REFUSED = "RequestRefused"
     NAME_CONFLICT = "NameConflict"
     NEWER_STATUS = "NewerStatus"
+    UNREADABLE = "Unreadable"
     STATUS_TOO_LARGE = "StatusTooLarge"
     DISRUPTED_TOO_OFTEN = "DisruptedTooOften"
     # Failed: the search ended before anything could be confirmed.

@@ -71,11 +71,11 @@ def _of_record(before: Record, after: Record) -> Iterator[Note]:
         yield Note("Warning", reason, f"{after.id} is tried again ({after.attempt}): {after.message}")
 
 
-def unreadable(document: dict[str, Any], why: str, now: datetime) -> dict[str, Any]:
+def unreadable(document: dict[str, Any], reason: Reason, why: str, now: datetime) -> dict[str, Any]:
     """The Event of a search that this release leaves alone; one for each state of the search."""
     meta = document["metadata"]
     name = f"{meta['name']}.{digest(meta['uid'], meta.get('resourceVersion', ''), why)[:16]}"
-    return _event(meta, name, Note("Warning", Reason.NEWER_STATUS.value, why), now)
+    return _event(meta, name, Note("Warning", reason.value, why), now)
 
 
 def once(resource: MergeSearch, note: Note, now: datetime) -> dict[str, Any]:

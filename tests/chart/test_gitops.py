@@ -20,7 +20,7 @@ from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
 from mergesearch_operator.client import Client
 from mergesearch_operator.faults import RefusedError
-from mergesearch_operator.reconcile import stored
+from mergesearch_operator.resources import stored
 from support.operator_bed import manifest
 from unit.lifecycle.world import Bench, End, faults, resource, scored
 

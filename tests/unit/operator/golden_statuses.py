@@ -19,7 +19,7 @@ from mergesearch.lifecycle import requests
 from mergesearch.lifecycle.children import children
 from mergesearch.lifecycle.requests import OfRecords
 from mergesearch.reasons import Reason
-from mergesearch_operator import reconcile
+from mergesearch_operator import resources
 from unit.lifecycle.world import Bench, End, Faults, Process, World, faults, resource, scored
 
 FOLDER = Path(__file__).parents[2] / "data" / "statuses"
@@ -171,7 +171,7 @@ def kept_of(bench: Bench) -> Document:
     }
     return {
         "now": bench.now.isoformat(),
-        "resource": {**made, "status": reconcile.stored(bench.status)},
+        "resource": {**made, "status": resources.stored(bench.status)},
         "children": [
             {
                 "name": process.child.name,

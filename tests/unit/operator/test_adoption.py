@@ -9,9 +9,8 @@ from mergesearch.api.status import MergeSearchStatus, Record, Stage
 from mergesearch.contract import Exit, Report, Termination
 from mergesearch.lifecycle import children
 from mergesearch.reasons import Reason
-from mergesearch_operator import constants
+from mergesearch_operator import constants, resources
 from mergesearch_operator.manifests import job as jobs
-from mergesearch_operator.reconcile import stored
 from unit.lifecycle import world
 from unit.operator.documents import Document, container, pod_of
 from unit.operator.test_reconcile import FIRST, KEY, SECOND, Memory, memory, reconciler, status_of
@@ -73,7 +72,7 @@ def ended_early(request_hash: str | None, code: int) -> tuple[Memory, Record]:
     launch = next(launch for launch in status.launches if launch.stage is Stage.EVALUATE)
     cluster = memory()
     assert cluster.document is not None
-    cluster.document["status"] = stored(status)
+    cluster.document["status"] = resources.stored(status)
     cluster.now = bench.now
     reconciler(cluster).step(KEY)
     child = children.child(bench.resource, status, launch)

@@ -7,7 +7,7 @@ import pytest
 
 from mergesearch.api.status import MergeSearchStatus
 from mergesearch.lifecycle.step import Observed
-from mergesearch_operator import constants, faults, reconcile
+from mergesearch_operator import constants, decisions, faults
 from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.reconcile import Reconciler, Written
 from unit.lifecycle.world import resource
@@ -134,13 +134,13 @@ def test_every_status_of_a_step_that_looks_twice_is_told() -> None:
 
 def test_the_problems_of_a_spec_are_told_anew_when_it_was_edited() -> None:
     both = resource(search={"maxEvaluations": 2}, merge={"tokenizerFrom": "nobody"})
-    first = reconcile.decide(both, MergeSearchStatus(), Observed(), NOW)
+    first = decisions.decide(both, MergeSearchStatus(), Observed(), NOW)
     one = resource(search={"maxEvaluations": 9}, merge={"tokenizerFrom": "nobody"})
     edited = one.model_copy(update={"metadata": one.metadata.model_copy(update={"generation": 2})})
-    second = reconcile.decide(edited, first, Observed(), NOW + timedelta(hours=1))
+    second = decisions.decide(edited, first, Observed(), NOW + timedelta(hours=1))
     assert first.stalled is not None
     assert second.stalled is not None
     assert len(first.stalled.message.splitlines()) == len(second.stalled.message.splitlines()) + 1
     assert second.observed_generation == 2
     assert second.start_time == first.start_time
-    assert reconcile.decide(edited, second, Observed(), NOW + timedelta(hours=2)) is second
+    assert decisions.decide(edited, second, Observed(), NOW + timedelta(hours=2)) is second

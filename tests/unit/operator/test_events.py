@@ -98,9 +98,9 @@ def test_what_is_told_once_has_the_same_name_at_any_time() -> None:
     assert later["metadata"] == events.once(RESOURCE, note, NOW)["metadata"]
     document = {"metadata": {"name": "soup", "namespace": "n", "uid": "u", "resourceVersion": "1"}}
     newer = {"metadata": {**document["metadata"], "resourceVersion": "2"}}
-    first = events.unreadable(document, "words", NOW)["metadata"]
-    assert events.unreadable(document, "words", NOW + timedelta(hours=1))["metadata"] == first
-    assert events.unreadable(newer, "words", NOW)["metadata"] != first
+    first = events.unreadable(document, Reason.UNREADABLE, "words", NOW)["metadata"]
+    assert events.unreadable(document, Reason.UNREADABLE, "words", NOW + timedelta(hours=1))["metadata"] == first
+    assert events.unreadable(newer, Reason.UNREADABLE, "words", NOW)["metadata"] != first
 
 
 def test_a_long_message_is_cut_to_what_the_api_server_takes() -> None:

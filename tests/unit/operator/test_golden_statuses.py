@@ -8,7 +8,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Phase, decode_vector
 from mergesearch.lifecycle.children import children
 from mergesearch.lifecycle.step import Observed
-from mergesearch_operator import reconcile
+from mergesearch_operator import decisions, resources
 from unit.lifecycle.world import Bench
 from unit.operator import golden_statuses as golden
 
@@ -68,15 +68,15 @@ def test_what_an_earlier_release_has_written_is_read_and_written_back_whole(rele
     written = golden.read(release, moment)["resource"]
     found = MergeSearch.model_validate(written)
     assert found.status is not None
-    assert lost(written["status"], reconcile.stored(found.status)) == []
+    assert lost(written["status"], resources.stored(found.status)) == []
     assert lost(written["spec"], found.spec.to_document(), "spec") == []
 
 
 @every_moment
 def test_nothing_is_decided_anew_where_nothing_has_happened_since(release: str, moment: str) -> None:
     bench = golden.restored(golden.read(release, moment))
-    same = reconcile.decide(bench.resource, bench.status, bench.observe(), bench.now)
-    assert lost(reconcile.stored(bench.status), reconcile.stored(same)) == []
+    same = decisions.decide(bench.resource, bench.status, bench.observe(), bench.now)
+    assert lost(resources.stored(bench.status), resources.stored(same)) == []
 
 
 @every_moment
@@ -104,7 +104,7 @@ def test_a_search_of_an_earlier_release_comes_to_its_end_with_its_history(releas
     status = until_the_end(bench)
     assert status.phase is Phase.COMPLETE, (status.stalled, status.failed)
     assert not status.diverged
-    assert changed_history(kept["resource"]["status"], reconcile.stored(status)) == []
+    assert changed_history(kept["resource"]["status"], resources.stored(status)) == []
     assert len(status.candidates) == bench.resource.spec.search.max_evaluations
 
 
@@ -149,5 +149,5 @@ def test_an_empty_observation_of_a_kept_search_changes_no_record() -> None:
         kept = golden.read(release, moment)["resource"]
         found = MergeSearch.model_validate(kept)
         assert found.status is not None
-        after = reconcile.decide(found, found.status, Observed(), golden.restored(golden.read(release, moment)).now)
+        after = decisions.decide(found, found.status, Observed(), golden.restored(golden.read(release, moment)).now)
         assert [r.attempt for r in after.candidates] == [r.attempt for r in found.status.candidates]

@@ -10,9 +10,9 @@ import pytest
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
-from mergesearch_operator import constants, faults
+from mergesearch_operator import constants, faults, resources
 from mergesearch_operator.cluster import Cluster, Key
-from mergesearch_operator.reconcile import Reconciler, stored
+from mergesearch_operator.reconcile import Reconciler
 from unit.lifecycle import world
 from unit.operator.documents import IMAGES, NOW, Document, at
 
@@ -231,11 +231,15 @@ def test_a_status_that_cannot_be_kept_stalls_the_search_once_and_nothing_is_acte
 
 
 @pytest.mark.parametrize(
-    "change",
-    [lambda document: document.update(status={"version": 99}), lambda document: document["spec"].update(checkpoints=1)],
-    ids=["newer-status", "unreadable-spec"],
+    ("change", "reason"),
+    [
+        (lambda document: document.update(status={"version": 99}), "NewerStatus"),
+        (lambda document: document["spec"].update(checkpoints=1), "Unreadable"),
+        (lambda document: document.update(status={"phase": "Dreaming"}), "Unreadable"),
+    ],
+    ids=["newer-status", "unreadable-spec", "unreadable-status"],
 )
-def test_what_this_release_cannot_read_is_told_and_left_alone(change: Callable[[Document], None]) -> None:
+def test_what_this_release_cannot_read_is_told_and_left_alone(change: Callable[[Document], None], reason: str) -> None:
     cluster = memory()
     assert cluster.document is not None
     change(cluster.document)
@@ -243,6 +247,7 @@ def test_what_this_release_cannot_read_is_told_and_left_alone(change: Callable[[
     assert done.unreadable
     assert cluster.acts == ["POST event"]
     assert "leaves it alone" in cluster.events[0]["message"]
+    assert cluster.events[0]["reason"] == reason
 
 
 def test_a_search_that_is_gone_or_going_is_left_alone() -> None:
@@ -271,7 +276,7 @@ def test_a_job_that_no_launch_stands_for_is_deleted_and_one_that_is_going_is_not
 
 
 def test_a_status_is_stored_short_but_with_what_the_columns_show() -> None:
-    assert stored(MergeSearchStatus()).keys() == {"version", "phase", "counts"}
+    assert resources.stored(MergeSearchStatus()).keys() == {"version", "phase", "counts"}
 
 
 def test_a_crd_that_drops_fields_is_told(caplog: pytest.LogCaptureFixture) -> None:
