@@ -34,7 +34,9 @@ def kept(step: Step) -> set[str]:
 
 
 def pending(step: Step) -> int:
-    """Merges that lie on the workspace, or are being written, and are still to be scored."""
+    """Merges that lie on the workspace, or are being written, and are still to be scored; with them, as long as that
+    leaves room for one, baselines that are kept.
+    """
     status = step.status
     merging = {
         i for launch in status.launches if Stage.MERGE in (launch.stage, launch.reads) for i in launch.candidates
@@ -45,7 +47,14 @@ def pending(step: Step) -> int:
         for record in _with_weights(step)
         if record.id in confirming or not (record.ended or stopping.given_up(step, record))
     }
-    return len(merging | waiting)
+    return len(merging | waiting) + min(
+        len(_kept_baselines(step) - merging - waiting), step.spec.storage.max_pending - 1
+    )
+
+
+def _kept_baselines(step: Step) -> set[str]:
+    there = {record.id for record in step.status.baselines if record.merged and record.ended}
+    return there & kept(step) if there and step.status.confirmations else set()
 
 
 def _with_weights(step: Step) -> list[Record]:

@@ -193,11 +193,11 @@ def tokenizer_from(spec: MergeSearchSpec) -> str:
 
 
 def merges_at_once(spec: MergeSearchSpec) -> int:
-    """How many merges lie on the workspace at most: what is pending, and what stays; a baseline that may turn out to
-    be the better choice stays on top.
+    """How many merges lie on the workspace at most: what is pending, and what stays. A baseline that may turn out to be
+    the better choice takes the place of a pending one, if there is more than one such place.
     """
-    baseline = any(kind != "Checkpoints" for kind in spec.search.baselines)
-    return spec.storage.max_pending + max(spec.storage.keep_best, spec.search.confirm.finalists) + baseline
+    on_top = spec.storage.max_pending == 1 and any(kind != "Checkpoints" for kind in spec.search.baselines)
+    return spec.storage.max_pending + max(spec.storage.keep_best, spec.search.confirm.finalists) + on_top
 
 
 def engine(spec: MergeSearchSpec) -> Engine:

@@ -95,9 +95,11 @@ def test_no_choice_of_batches_and_room_stops_a_search(
 # --- A baseline that is the better choice ---
 
 
-def ahead(baseline: str, weights: tuple[float, ...]) -> Bench:
-    """A search whose candidates lose to a baseline on the unseen samples; the workspace has room for one at a time."""
-    bench = Bench(resource(storage={"maxPending": 1}, search={"baselines": ["Checkpoints", "Uniform", "MergeBest"]}))
+def ahead(baseline: str, weights: tuple[float, ...], room: int = 1) -> Bench:
+    """A search whose candidates lose to a baseline on the unseen samples; the workspace has little room."""
+    bench = Bench(
+        resource(storage={"maxPending": room}, search={"baselines": ["Uniform", "Checkpoints", "MergeBest", "Greedy"]})
+    )
 
     def landscape(some: tuple[float, ...], task: str, split: str) -> float:
         # Each task has another best checkpoint, so that merge-best is a merge too, and comes after uniform.
@@ -108,8 +110,9 @@ def ahead(baseline: str, weights: tuple[float, ...]) -> Bench:
     return bench
 
 
-def test_a_baseline_that_is_the_better_choice_stays_beside_the_winner_and_the_status_says_where() -> None:
-    bench = ahead("uniform", (1 / 3, 1 / 3, 1 / 3))
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_a_baseline_that_is_the_better_choice_stays_beside_the_winner_and_the_status_says_where(room: int) -> None:
+    bench = ahead("uniform", (1 / 3, 1 / 3, 1 / 3), room)
     confirmed = bench.rest().confirmed
     assert confirmed is not None
     assert confirmed.better is not None

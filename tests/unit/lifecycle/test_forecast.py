@@ -117,9 +117,11 @@ def test_evaluators_that_end_at_once_and_mergers_that_run_in_reverse_do_not_fill
 
 def test_the_workspace_holds_what_is_pending_and_what_stays() -> None:
     what = resource(storage={"maxPending": 5, "keepBest": 4})
-    assert forecast(what.spec, 0, 10).workspace_bytes == 100, "five, four, and a baseline that may be the better choice"
-    unmerged = resource(storage={"maxPending": 5, "keepBest": 4}, search={"baselines": ["Checkpoints"]})
-    assert forecast(unmerged.spec, 0, 10).workspace_bytes == 90
+    assert forecast(what.spec, 0, 10).workspace_bytes == 90
+    single = resource(storage={"maxPending": 1, "keepBest": 4})
+    assert forecast(single.spec, 0, 10).workspace_bytes == 60, "a baseline may have to stay beside the one to be scored"
+    unmerged = resource(storage={"maxPending": 1, "keepBest": 4}, search={"baselines": ["Checkpoints"]})
+    assert forecast(unmerged.spec, 0, 10).workspace_bytes == 50
 
 
 # --- While it runs ---

@@ -193,7 +193,7 @@ def test_the_preflight_asks_for_room_for_all_that_may_lie_there_at_once() -> Non
     bench.step()
     request = first(bench, Stage.PREFLIGHT_CHECKPOINTS).request
     assert isinstance(request, PreflightCheckpointsRequest)
-    assert request.outputs == 10
+    assert request.outputs == 9
     assert all(checkpoint.fingerprint is None for checkpoint in request.checkpoints)
 
 
