@@ -76,10 +76,11 @@ class Cluster:
             return
 
     def log(self, namespace: str, pod: str) -> str | None:
-        """What a pod has printed; None where the pod or its node is gone. Raises ApiError."""
+        """What a pod has printed, up to LOG_BYTES; None where the pod or its node is gone. Raises ApiError."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         try:
-            return self._client.text(path, {"container": constants.CONTAINER})
+            query = {"container": constants.CONTAINER, "limitBytes": str(constants.LOG_BYTES)}
+            return self._client.text(path, query)
         except (faults.NotFoundError, faults.RefusedError):
             return None
 

@@ -37,3 +37,7 @@ USER = 65532
 
 TERMINATING_SECONDS = 120.0
 """A pod that is still terminating this long after its grace period lies on a node that does not answer."""
+LOG_BYTES = 8 << 20
+"""So much of a pod's log is read. Reports that stand further down are read from the workspace, by a Job that prints
+nothing else.
+"""
