@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from mergesearch.api.base import GROUP, VERSION
-from mergesearch_operator import constants, faults
+from mergesearch_operator import client, constants, faults
 from mergesearch_operator.client import Client, Document
 
 Key = tuple[str, str]
@@ -25,9 +25,11 @@ class Cluster:
             return None
 
     def searches(self, namespace: str | None) -> list[Document]:
-        """All of a namespace, or of the cluster. Raises ApiError."""
+        """The metadata of all of a namespace, or of the cluster: the statuses may be large, and each step reads its own
+        anew. Raises ApiError.
+        """
         middle = f"/namespaces/{namespace}" if namespace else ""
-        return self._client.items(f"/apis/{GROUP}/{VERSION}{middle}/{constants.PLURAL}")
+        return self._client.items(f"/apis/{GROUP}/{VERSION}{middle}/{constants.PLURAL}", accept=client.NAMES_ONLY)
 
     def write_status(self, document: Document) -> Document:
         """Replace the status if nobody has written since it was read. Raises ApiError, ConflictError."""

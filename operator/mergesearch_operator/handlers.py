@@ -33,6 +33,23 @@ class Patience:
         return itertools.chain((1.0, 2.0, 4.0, 8.0, 16.0), itertools.repeat(30.0))
 
 
+class NoDifferences(kopf.DiffBaseStorage):
+    """What kopf compares an object with, which no handler asks for: else it copies every object of every event, with
+    its whole status, twice.
+    """
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:  # noqa: ARG002
+        """Nothing is worth comparing."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        """Nothing was kept."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is kept."""
+
+
 def register(registry: kopf.OperatorRegistry, queue: WorkQueue, resync: Resync, resync_seconds: float) -> None:
     """Tell kopf what to watch."""
     ours: dict[str, Any] = {"labels": {constants.SEARCH: kopf.PRESENT}, "registry": registry}
@@ -88,6 +105,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # Without these the API server would send every pod and Job of the cluster.
     settings.watching.label_selectors["", "v1", "pods"] = constants.SEARCH
     settings.watching.label_selectors["batch", "v1", "jobs"] = constants.SEARCH
+    settings.persistence.diffbase_storage = NoDifferences()
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True

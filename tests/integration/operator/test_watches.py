@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.handlers import SHORTEST_STALE_SECONDS
 from support.api_proxy import Call, Fault
 from support.history import history
@@ -46,6 +47,16 @@ def test_a_search_completes_while_watches_are_cut_and_expire(bed: Bed) -> None:
     expected, _ = undisturbed()
     assert history(bed.until_complete()) == expected
     assert cuts >= 3
+
+
+def test_the_list_of_a_resync_carries_no_specs_and_no_statuses(bed: Bed) -> None:
+    """Hundreds of large statuses at once would be the most memory that the operator ever needs."""
+    assert Cluster(bed.client).searches(bed.namespace) == []
+    bed.create()
+    bed.put_status(lambda status: status.update(version=1, phase="Searching", counts={}))
+    (listed,) = Cluster(bed.client).searches(bed.namespace)
+    assert (listed["metadata"]["namespace"], listed["metadata"]["name"]) == (bed.namespace, "soup")
+    assert not {"spec", "status"} & set(listed)
 
 
 def test_an_operator_that_may_not_watch_goes_on_by_its_resyncs(bed: Bed) -> None:

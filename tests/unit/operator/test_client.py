@@ -37,6 +37,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.asked: list[tuple[str, str, Any]] = []
+        self.accepted: list[str] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     def kubeconfig(self, path: Path) -> str:
@@ -58,6 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
+        self.server.accepted.append(self.headers["Accept"])
         answer = self.server.answers.pop(0)
         if answer.hang_up:
             self.connection.shutdown(2)
@@ -189,6 +191,13 @@ def test_a_list_is_read_to_its_last_page(server: Server, client: Client) -> None
     assert labels in second
     assert "continue" not in first
     assert "continue=token" in second
+
+
+def test_of_all_searches_only_the_metadata_is_asked_for(server: Server, client: Client) -> None:
+    server.answers = [Answer(200, {"items": None, "metadata": {}}), Answer(200, {"items": [], "metadata": {}})]
+    assert Cluster(client).searches("n") == []
+    assert Cluster(client).jobs(KEY, "u") == []
+    assert [accepted.split(";")[1:2] for accepted in server.accepted] == [["as=PartialObjectMetadataList"], []]
 
 
 def test_jobs_are_deleted_with_their_pods_and_only_the_same_job(server: Server, client: Client) -> None:

@@ -38,6 +38,18 @@ def test_kopf_writes_nothing_and_watches_our_own_things_only() -> None:
     assert settings.watching.server_timeout == 600
 
 
+def test_kopf_copies_no_object_to_compare_it_with_what_it_was() -> None:
+    settings = kopf.OperatorSettings()
+    handlers.configure(settings)
+    kept = settings.persistence.diffbase_storage
+    body = kopf.Body({"metadata": {"labels": {"a": "b"}}, "spec": {"c": "d"}})
+    assert kept.build(body=body) == {}
+    assert kept.fetch(body=body) is None
+    patch = kopf.Patch()
+    kept.store(body=body, patch=patch, essence=kopf.BodyEssence())
+    assert not patch
+
+
 def test_watches_are_tried_again_without_end() -> None:
     settings = kopf.OperatorSettings()
     handlers.configure(settings)
