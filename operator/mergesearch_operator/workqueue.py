@@ -9,6 +9,10 @@ from mergesearch_operator.cluster import Key
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0
 """Seconds after the first failure in a row, and at most."""
+SETTLING = 0.2
+"""Seconds after a step within which no other one of the same key begins: what a step writes comes back as a handful of
+events, one after the other, and one look meets them all.
+"""
 
 
 class WorkQueue:
@@ -30,7 +34,7 @@ class WorkQueue:
 
     def add(self, key: Key, *, after: float = 0.0) -> None:
         """Look at a key in so many seconds; an earlier time that is already set stays, and so does the pause after a
-        failure: the server is out of reach, or has asked for it.
+        step: where it has failed, the server is out of reach, or has asked for it.
         """
         with self._changed:
             due = max(self._clock() + after, self._not_before.get(key, -math.inf))
@@ -55,9 +59,11 @@ class WorkQueue:
     def done(self, key: Key, *, after: float | None = None) -> None:
         """The worker has met what was asked; look again in so many seconds, if given."""
         with self._changed:
+            now = self._clock()
             self._failures.pop(key, None)
-            self._not_before.pop(key, None)
-            self._release(key, None if after is None else self._clock() + after)
+            self._not_before = {one: time for one, time in self._not_before.items() if time > now}
+            self._not_before[key] = now + SETTLING
+            self._release(key, None if after is None else now + after)
 
     def failed(self, key: Key, *, at_least: float = 0.0) -> float:
         """The worker could not; the key comes again after a pause, which is returned, in seconds."""

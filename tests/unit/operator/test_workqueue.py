@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mergesearch_operator.cluster import Key
-from mergesearch_operator.workqueue import FIRST_PAUSE, LONGEST_PAUSE, WorkQueue
+from mergesearch_operator.workqueue import FIRST_PAUSE, LONGEST_PAUSE, SETTLING, WorkQueue
 
 KEYS = st.sampled_from([("n", "a"), ("n", "b"), ("m", "a")])
 A, B = ("n", "a"), ("n", "b")
@@ -67,7 +67,7 @@ class Machine(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.busy)))
         self.queue.done(key, after=after)
         self.failures.pop(key, None)
-        self.paused.pop(key, None)
+        self.paused[key] = self.clock.now + SETTLING
         self.release(key, [] if after is None else [self.clock.now + after])
 
     @precondition(lambda self: self.busy)
@@ -86,7 +86,7 @@ class Machine(RuleBasedStateMachine):
         self.busy.remove(key)
         times += [self.again.pop(key)] if key in self.again else []
         if times:
-            self.due[key] = min(times)
+            self.due[key] = max(min(times), self.paused[key])
 
     @invariant()
     def it_tells_its_depth_and_age(self) -> None:
@@ -111,12 +111,42 @@ def test_a_key_that_is_added_often_comes_once() -> None:
 
 
 def test_what_happens_while_a_worker_has_the_key_is_not_missed() -> None:
-    queue = WorkQueue(Clock())
+    queue = WorkQueue()
     queue.add(A)
     assert taken(queue) == A
     queue.add(A)
     assert len(queue) == 1, "no second worker gets it"
     queue.done(A)
+    assert queue.take() == A
+
+
+def test_what_comes_right_after_a_step_is_met_by_one_more_step() -> None:
+    """A step's own writes come back as events, one after the other."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(A)
+    taken(queue)
+    queue.add(A)
+    queue.done(A)
+    for _ in range(5):
+        assert taken(queue) is None
+        queue.add(A)
+        clock.now += SETTLING / 5
+    clock.now += 0.001
+    assert taken(queue) == A
+    queue.done(A)
+    clock.now += 1.0
+    assert taken(queue) is None
+
+
+def test_what_comes_later_is_met_at_once() -> None:
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(A)
+    taken(queue)
+    queue.done(A)
+    clock.now += SETTLING
+    queue.add(A)
     assert taken(queue) == A
 
 
@@ -157,6 +187,7 @@ def test_pauses_grow_to_a_cap_and_start_anew_after_success() -> None:
     clock.now += LONGEST_PAUSE
     taken(queue)
     queue.done(A, after=0.0)
+    clock.now += SETTLING
     taken(queue)
     assert queue.failed(A) == FIRST_PAUSE
 
