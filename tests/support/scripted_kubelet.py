@@ -40,6 +40,8 @@ class ScriptedKubelet:
     namespace: str
     run_seconds: float = 0.0
     """How long a pod runs."""
+    look_seconds: float = 0.05
+    """Between two looks at all pods."""
     fault: Fault = lambda _pod, _request: None
     start: Fault = lambda _pod, _request: None
     """Says in which status a pod stays that does not start, or None where it starts."""
@@ -90,7 +92,7 @@ class ScriptedKubelet:
             pass
 
     def _run(self) -> None:
-        while not self._stopped.wait(0.05):
+        while not self._stopped.wait(self.look_seconds):
             try:
                 for pod in self.client.items(f"/api/v1/namespaces/{self.namespace}/pods", labels=constants.SEARCH_UID):
                     self._look(pod)
