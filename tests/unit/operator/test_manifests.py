@@ -41,6 +41,21 @@ def test_a_job_is_the_document_that_is_kept(name: str) -> None:
     assert golden_jobs.render(name) == (golden_jobs.FOLDER / f"{name}.yaml").read_text()
 
 
+def test_a_template_may_give_any_volume_and_any_user_but_the_container_no_further_rights() -> None:
+    """What docs/operations.md says of those who may create searches."""
+    kinds: dict[str, Document] = {
+        "node": {"hostPath": {"path": "/"}},
+        "keys": {"secret": {"secretName": "of-others"}},
+        "token": {"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+    }
+    given_volumes = [{"name": name, **kind} for name, kind in kinds.items()]
+    template = {"volumes": given_volumes, "securityContext": {"runAsUser": 0, "runAsNonRoot": False}}
+    made = job_of("Merge", merger={"template": template})
+    assert pod_of(made)["volumes"][-3:] == given_volumes
+    assert (pod_of(made)["securityContext"]["runAsUser"], pod_of(made)["securityContext"]["runAsNonRoot"]) == (0, False)
+    assert container_of(made)["securityContext"] == container_of(job_of("Merge"))["securityContext"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_pod_has_no_rights(stage: str) -> None:
     """The rules of the Pod Security Standard `restricted`, one by one, and no token."""
