@@ -216,12 +216,15 @@ def test_a_job_that_is_gone_already_is_deleted(server: Server, client: Client, a
     assert len(server.asked) == 1
 
 
-def test_what_is_there_already_is_created(server: Server, client: Client) -> None:
+def test_an_event_that_is_there_already_is_posted_and_what_else_is_there_may_be_somebody_elses(
+    server: Server, client: Client
+) -> None:
     exists = Answer(409, status(409, "AlreadyExists"))
     server.answers = [exists, exists, exists]
     cluster = Cluster(client)
-    cluster.create_claim({"metadata": {"name": "c", "namespace": "n"}})
     cluster.post_event({"metadata": {"name": "e", "namespace": "n"}})
+    with pytest.raises(faults.ExistsError):
+        cluster.create_claim({"metadata": {"name": "c", "namespace": "n"}})
     with pytest.raises(faults.ExistsError):
         cluster.create_job({"metadata": {"name": "j", "namespace": "n"}})
 
