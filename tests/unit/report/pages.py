@@ -23,6 +23,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element begins."""
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "br":
+            self.text += "\n"
         if tag in VOID:
             return
         self._open.append(tag)

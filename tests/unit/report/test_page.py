@@ -54,6 +54,14 @@ def test_commands_in_the_verdict_are_marked_and_nothing_else_of_it_is(history: H
     assert "`" not in Page(text).text
 
 
+def test_each_problem_of_a_list_has_a_line_of_its_own_whatever_shows_the_page(history: History) -> None:
+    decision = Decision(reason=Reason.PREFLIGHT_FAILED, message="CheckpointMissing: m-1\nTaskUnknown: <b>")
+    summary = summarize(with_status(history.resource, history.statuses[1].model_copy(update={"stalled": decision})))
+    text = page.render(summary)
+    assert "(PreflightFailed):<br>CheckpointMissing: m-1<br>TaskUnknown: &lt;b&gt;<br>Mend what" in text
+    assert summary.verdict in Page(text).text
+
+
 def test_every_table_is_there_with_every_row(complete: Summary, read: Page) -> None:
     for table in (
         tables.final(complete),
