@@ -1,11 +1,15 @@
 """docs/operations.md tells what the chart does."""
 
 import re
+import subprocess
+from pathlib import Path
 
+import pytest
 import yaml
 
 from chart.helm import CHART, only, render
 from cluster import settings
+from mergesearch import files
 
 PAGE = (settings.ROOT / "docs" / "operations.md").read_text()
 
@@ -36,3 +40,22 @@ def test_the_account_of_the_project_may_be_left_to_the_platform() -> None:
     values = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None}}
     spec = only(render(values), "Deployment")["spec"]["template"]["spec"]
     assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+@pytest.mark.parametrize(
+    ("living", "told"), [("uid-1\nuid-10\n", ["uid-2"]), ("", [])], ids=["some live", "nobody knows who lives"]
+)
+def test_the_loop_of_the_page_finds_the_folders_of_deleted_searches_and_removes_nothing(
+    tmp_path: Path, living: str, told: list[str]
+) -> None:
+    for uid in ("uid-1", "uid-2", "uid-10"):
+        files.claim_search_folder(tmp_path, uid, "soup")
+    (tmp_path / "data sets").mkdir()
+    (tmp_path / "living").write_text(living)
+    (loop,) = (block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if files.MARKER in block)
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(["sh", "-c", loop], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == told
+    assert all('"name": "soup"' in line for line in done.stdout.splitlines())
+    assert sorted(tmp_path.rglob("*")) == before
