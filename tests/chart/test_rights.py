@@ -147,7 +147,7 @@ def test_a_search_in_a_queue_tells_kueues_words_where_the_chart_grants_their_rig
     # Two halves of a preflight, of which Kueue lets none in; at first there is no Kueue.
     bed.wait(lambda: len(bed.jobs()) == 2)
     for job in bed.jobs():
-        workloads.hold(bed.client, job)
+        workloads.hold(bed.cluster, job)
     bed.wait(lambda: _waits(bed) == f"2 of 2 processes wait: {OURS}", what=lambda: _waits(bed))
 
     workloads.install(bed.cluster, kueue)

@@ -53,11 +53,10 @@ def uninstall(cluster: Cluster) -> None:
     cluster.kubectl("delete", "crd", NAME, "--ignore-not-found", "--timeout=60s")
 
 
-def hold(client: Client, job: Document) -> None:
+def hold(cluster: Cluster, job: Document) -> None:
     """Suspend a Job, as Kueue's webhook does with all that have a queue."""
-    path = f"/apis/batch/v1/namespaces/{job['metadata']['namespace']}/jobs/{job['metadata']['name']}"
-    job["spec"]["suspend"] = True
-    client.request("PUT", path, body=job)
+    meta, change = job["metadata"], '{"spec": {"suspend": true}}'
+    cluster.kubectl("patch", "job", meta["name"], "--namespace", meta["namespace"], "--type=merge", "--patch", change)
 
 
 def tell(client: Client, job: Document, version: str, *, reason: str, message: str) -> None:
