@@ -6,7 +6,7 @@ from datetime import datetime
 from mergesearch.api import checks
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
-from mergesearch.lifecycle import summary
+from mergesearch.lifecycle import children, summary
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
@@ -31,6 +31,13 @@ def overlaid(there: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> 
     """The children that are there, with what is known better of some."""
     ours = {child.launch for child in taken}
     return [*(child for child in there if child.launch not in ours), *taken]
+
+
+def matched(resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> bool:
+    """Whether the Jobs are those that the status wants; what is going needs nobody."""
+    wanted = {children.name(resource, launch) for launch in status.launches}
+    there = {one.name for one in seen}
+    return wanted <= there and all(one.going for one in seen if one.name not in wanted)
 
 
 def pause(status: MergeSearchStatus, seen: Sequence[Seen], now: datetime) -> float | None:

@@ -94,6 +94,8 @@ class Reconciler:
             if after is not before:
                 document = self._write(resource, document, after, seen, now)
                 resource = resource.model_copy(update={"status": after})
+            elif not decisions.matched(resource, after, seen):
+                self._still(key, document)
             try:
                 taken = self._actor.act(resource, after, seen, now)
             except BlockedError as error:
@@ -106,6 +108,14 @@ class Reconciler:
             if not taken:
                 break
         return Done(resource, decisions.pause(after, seen, now))
+
+    def _still(self, key: Key, document: Document) -> None:
+        """Raises ConflictError where somebody has written since: what is to be made or deleted may be decided otherwise
+        by now, as by a second operator, and no write of our own would tell.
+        """
+        found = self._cluster.search(key)
+        if found is None or found[0]["metadata"]["resourceVersion"] != document["metadata"]["resourceVersion"]:
+            raise faults.ConflictError(f"{resources.full_name(document)} has changed since it was read")
 
     def _observe(self, key: Key, resource: MergeSearch, now: datetime) -> list[Seen]:
         uid = resource.metadata.uid

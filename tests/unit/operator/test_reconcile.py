@@ -143,6 +143,29 @@ def test_what_was_not_done_is_done_by_the_next_step(point: int) -> None:
     assert [launch.number for launch in status_of(cluster).launches] == [1, 2]
 
 
+@pytest.mark.parametrize("change", ["job-gone", "job-too-many"])
+def test_nothing_is_made_or_deleted_by_a_status_that_somebody_has_replaced_meanwhile(change: str) -> None:
+    cluster = memory()
+    reconciler(cluster).step(KEY)
+    job = cluster.jobs_there.pop(FIRST)
+    if change == "job-too-many":
+        job["metadata"] |= {"name": "soup-abcde-00003-p"}
+        job["metadata"]["labels"][constants.LAUNCH] = "3"
+        cluster.jobs_there["soup-abcde-00003-p"] = job
+    versions = iter(["1", "2"])
+
+    def search(key: Key) -> Any:
+        assert cluster.document is not None
+        cluster.document["metadata"]["resourceVersion"] = next(versions)
+        return copy.deepcopy(cluster.document), NOW
+
+    cluster.search = search  # type: ignore[method-assign]
+    cluster.acts.clear()
+    with pytest.raises(faults.ConflictError, match="has changed since it was read"):
+        reconciler(cluster).step(KEY)
+    assert cluster.acts == []
+
+
 def test_a_lost_event_stops_nothing() -> None:
     cluster = memory()
     cluster.faults = lambda act: faults.RefusedError("x") if act == "POST event" else None
