@@ -8,7 +8,6 @@ the cluster's own folder, so a process id that the system has given to another i
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from pathlib import Path
 
 from cluster.settings import ClusterError
 
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""Started by this very process: they have to be waited for once they have ended."""
+_children: set[int] = set()
+"""Started by this very process, which may end before them: they have to be waited for once they have ended."""
 
 _BECOME = 'echo $$ > "$1.tmp" && mv "$1.tmp" "$1" && shift && exec "$@"'
 """A shell's program: note the process id, then become the command."""
@@ -60,16 +59,19 @@ class Program:
         self._pid.unlink(missing_ok=True)
         self._command.write_text(json.dumps(list(command)))
         leash = ["setpriv", "--pdeathsig", "KILL", "--"] if attached else []
-        with self.log.open("ab") as log:
-            child = subprocess.Popen(
-                ["sh", "-c", _BECOME, "sh", str(self._pid), *leash, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | dict(env or {}),
-                start_new_session=True,
-            )
-        _children[child.pid] = child
+        written = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", _BECOME, "sh", str(self._pid), *leash, *command],
+            os.environ | dict(env or {}),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), written, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        _children.add(pid)
 
     def running(self) -> int | None:
         """Its process id, if it runs."""
@@ -96,12 +98,8 @@ class Program:
     def _ended_within(self, pid: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            child = _children.get(pid)
-            if child is not None and child.poll() is not None:
-                del _children[pid]
-                return True
             # An ending process loses its command line before it has given back its files and ports.
-            if not is_alive(pid):
+            if _is_over(pid):
                 return True
             time.sleep(0.02)
         return False
@@ -117,9 +115,7 @@ class Program:
         if not self._pid.exists() or self.running() is not None:
             return False
         # The shell and setpriv have command lines of their own until they become the program.
-        pid = int(self._pid.read_text())
-        child = _children.get(pid)
-        return child.poll() is not None if child is not None else not is_alive(pid)
+        return _is_over(int(self._pid.read_text()))
 
 
 def is_alive(pid: int) -> bool:
@@ -129,6 +125,16 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _is_over(pid: int) -> bool:
+    """Whether a process has ended; a child of ours is waited for then, so that nothing of it is left."""
+    if pid not in _children:
+        return not is_alive(pid)
+    ended, _ = os.waitpid(pid, os.WNOHANG)
+    if ended:
+        _children.discard(pid)
+    return ended == pid
 
 
 def recorded(folder: Path) -> list[Program]:

@@ -16,16 +16,17 @@ OURS = ("mergesearches", "mergesearches/status", "jobs", "pods")
 
 @dataclass
 class Every:
-    """A fault at every seventh request of some kind. At every third, each step would fail: it has three reads."""
+    """A fault at every so many requests of some kind."""
 
     wanted: Callable[[Call], bool]
     fault: Fault
+    period: int
     turn: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def plan(self, call: Call) -> Fault | None:
         if not self.wanted(call):
             return None
-        return self.fault if next(self.turn) % 7 == 0 else None
+        return self.fault if next(self.turn) % self.period == 0 else None
 
 
 def _status(call: Call) -> bool:
@@ -44,23 +45,23 @@ def _create(call: Call) -> bool:
     return (call.verb, call.resource) == ("POST", "jobs")
 
 
+# A step reads three times: with a fault at every third read none would come through.
 CASES = {
-    "conflict-on-status": (_status, Fault(answer=409, reason="Conflict")),
-    "too-many-requests": (_read, Fault(answer=429, reason="TooManyRequests", headers={"Retry-After": "1"})),
-    "server-error-on-writes": (_write, Fault(answer=500, reason="InternalError")),
-    "unavailable-on-reads": (_read, Fault(answer=503, reason="ServiceUnavailable")),
-    "answer-to-a-create-lost": (_create, Fault(lose=True)),
-    "answer-to-a-write-lost": (_write, Fault(lose=True)),
-    "slow-answers": (_read, Fault(seconds=0.3)),
+    "conflict-on-status": (_status, Fault(answer=409, reason="Conflict"), 3),
+    "too-many-requests": (_read, Fault(answer=429, reason="TooManyRequests", headers={"Retry-After": "1"}), 7),
+    "server-error-on-writes": (_write, Fault(answer=500, reason="InternalError"), 7),
+    "unavailable-on-reads": (_read, Fault(answer=503, reason="ServiceUnavailable"), 7),
+    "answer-to-a-create-lost": (_create, Fault(lose=True), 3),
+    "answer-to-a-write-lost": (_write, Fault(lose=True), 7),
+    "slow-answers": (_read, Fault(seconds=0.3), 7),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_many_requests_go_wrong_and_the_history_is_the_same(bed: Bed, case: str) -> None:
-    wanted, fault = CASES[case]
     kubelet = bed.kubelet()
-    proxy = bed.proxy(Every(wanted, fault).plan)
+    proxy = bed.proxy(Every(*CASES[case]).plan)
     operator = bed.behind(proxy, resync_seconds="2").start()
     uid = bed.create()
     resource = bed.until_complete(seconds=120)
