@@ -68,7 +68,7 @@ e2e: $(VENV)/.dev  ## Real pods on a real cluster: that of KUBECONFIG, or one th
 	$(BIN)/pytest -m "cluster and not chaos"
 
 e2e-chaos: $(VENV)/.dev  ## A small search there and the quickstart, each in a storm: 20 operators and 10 pods are killed
-	MERGESEARCH_OPERATOR_KILLS=20 MERGESEARCH_POD_KILLS=10 $(BIN)/pytest -m cluster -s tests/e2e/on_cluster/test_chaos.py
+	$(BIN)/pytest -m chaos -s
 
 coverage: $(VENV)/.dev  ## Branches of the core that the unit tests do not reach
 	$(BIN)/pytest -m "not vllm and not slow" --cov --cov-report=term-missing:skip-covered tests/unit

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import locks
 from support.quickstart import QUICKSTART, Quickstart
 
 
@@ -13,7 +14,9 @@ from support.quickstart import QUICKSTART, Quickstart
 def family(request: pytest.FixtureRequest) -> Path:
     """Nine checkpoints; the training finds by itself what is there already."""
     folder = Path(request.config.cache.mkdir("quickstart")) / "family"
-    subprocess.run([sys.executable, str(QUICKSTART / "train_family.py"), "--out", str(folder)], check=True)
+    # Of two test sessions at once one waits for the other's training.
+    with locks.held(folder.with_name("family.lock")):
+        subprocess.run([sys.executable, str(QUICKSTART / "train_family.py"), "--out", str(folder)], check=True)
     return folder
 
 

@@ -62,7 +62,9 @@ def test_a_checkpoint_that_is_not_there_is_found_by_the_preflight(place: Place) 
 
 
 def test_a_volume_that_is_full_stalls_with_numbers_and_goes_on_when_there_is_room(small_disk: Place) -> None:
-    small_disk.apply(manifest("full"))
+    small_disk.apply(
+        manifest("full", maxEvaluations=2, algorithm={"cmaes": {"populationSize": 2}}, baselines=["Uniform"])
+    )
     small_disk.wait_until("full", lambda search: search.status is not None and not search.status.preflight_due, SECONDS)
     rubbish = small_disk.workspace / "rubbish"
     fill(rubbish)
