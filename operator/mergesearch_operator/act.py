@@ -1,5 +1,6 @@
 """Making the children match a status that was written: delete what is not wanted, create what is missing."""
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from mergesearch_operator.observe import Seen
 from mergesearch_operator.refusals import BlockedError
 from mergesearch_operator.settings import Images
 
+logger = logging.getLogger(__name__)
 Post = Callable[[Document], None]
 """Tells an Event."""
 
@@ -44,7 +46,10 @@ class Actor:
             if name not in wanted and not found.going:
                 self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
         missing = [launch for name, launch in wanted.items() if name not in there]
-        taken = self._claim(resource, missing, seen, now)
+        kept = [found for name, found in there.items() if name in wanted and not found.going]
+        taken: list[ObservedChild] = []
+        if missing or any(claims.waited_for(one) for one in kept):
+            taken = self._claim(resource, missing, seen, now)
         for launch in () if taken else missing:
             taken += self._create(resource, children.child(resource, status, launch))
         return taken
@@ -52,32 +57,37 @@ class Actor:
     def _claim(
         self, resource: MergeSearch, missing: Sequence[Launch], seen: Sequence[Seen], now: datetime
     ) -> list[ObservedChild]:
-        """Make the claim of the workspace where it is not there and something needs it: a Job that is to be made, or a
-        pod that waits for its volume. Returns the launches that cannot have it.
+        """Look whose the claim of the workspace is, and make it where there is none. Returns the launches that cannot
+        have it.
         """
         wanted = volumes.claim(resource, jobs.owner(resource))
-        if wanted is None or not (missing or any(claims.waited_for(one) for one in seen)):
-            return []
-        namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
-        found = self._cluster.claim(namespace, name)
-        if found is not None and not claims.ours(resource, found):
-            message = f"a claim {namespace}/{name} belongs to somebody else; remove it, or rename the search"
-            return [refusals.refused(launch, Reason.NAME_CONFLICT, message) for launch in missing]
-        if found is not None:
-            if missing and found["metadata"].get("deletionTimestamp"):
-                raise BlockedError(missing[0], f"the Job of launch {missing[0].number}", claims.going(name))
+        if wanted is None:
             return []
         try:
-            self._cluster.create_claim(wanted)
+            found = self._cluster.claim(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+            if found is not None:
+                return claims.unusable(resource, found, missing)
+            refusal = self._make_claim(resource, wanted, seen, now)
         except faults.ForbiddenError as error:
-            launch = missing[0] if missing else None
-            raise (error if launch is None else BlockedError(launch, "the claim of the workspace", error)) from error
+            if missing:
+                raise BlockedError(missing[0], claims.WHAT, error) from error
+            logger.warning("%s for which a pod waits cannot be made for now: %s", claims.WHAT, error)
+            return []
+        return [refusals.refused(launch, Reason.REQUEST_REFUSED, refusal) for launch in missing] if refusal else []
+
+    def _make_claim(self, resource: MergeSearch, wanted: Document, seen: Sequence[Seen], now: datetime) -> str:
+        """Returns why the API server refuses it, or nothing. Raises ApiError."""
+        name = wanted["metadata"]["name"]
+        try:
+            self._cluster.create_claim(wanted)
+        except faults.ExistsError as error:
+            # Another operator was faster, or it is somebody else's: the next step looks, before anything uses it.
+            raise faults.UnavailableError(f"the claim {name} was made meanwhile; once more") from error
         except faults.RefusedError as error:
-            message = f"the API server refuses the claim of the workspace: {error}"
-            return [refusals.refused(launch, Reason.REQUEST_REFUSED, message) for launch in missing]
+            return f"the API server refuses {claims.WHAT}: {error}"
         if claims.was_there(resource, seen):
             self._post(events.event(resource, claims.lost(name), now))
-        return []
+        return ""
 
     def _create(self, resource: MergeSearch, child: Child) -> list[ObservedChild]:
         manifest = jobs.job(resource, child, self._images)

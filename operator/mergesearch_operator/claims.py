@@ -9,11 +9,15 @@ somebody else's     it is never used: the search stalls
 from collections.abc import Sequence
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.lifecycle.step import ChildState
+from mergesearch.api.status import Launch
+from mergesearch.lifecycle.step import ChildState, ObservedChild
 from mergesearch.reasons import Reason
-from mergesearch_operator import constants, events, faults
+from mergesearch_operator import constants, events, faults, refusals
 from mergesearch_operator.client import Document
 from mergesearch_operator.observe import Seen
+from mergesearch_operator.refusals import BlockedError
+
+WHAT = "the claim of the workspace"
 
 
 def ours(resource: MergeSearch, claim: Document) -> bool:
@@ -29,11 +33,18 @@ def waited_for(seen: Seen) -> bool:
     return pending and seen.delay is not None and seen.delay.reason is Reason.VOLUME_UNAVAILABLE
 
 
-def going(name: str) -> faults.UnavailableError:
-    """Why nothing new starts while the claim is being deleted."""
-    return faults.UnavailableError(
-        f"the claim {name} of the workspace is being deleted; it is made anew when no pod uses it any more"
-    )
+def unusable(resource: MergeSearch, claim: Document, missing: Sequence[Launch]) -> list[ObservedChild]:
+    """The launches that cannot have the claim that is there. Raises BlockedError while it is being deleted."""
+    meta = claim["metadata"]
+    if not ours(resource, claim):
+        message = f"a claim {resource.metadata.namespace}/{meta['name']} belongs to somebody else; "
+        message += "remove it, or rename the search"
+        return [refusals.refused(launch, Reason.NAME_CONFLICT, message) for launch in missing]
+    if missing and meta.get("deletionTimestamp"):
+        why = f"the claim {meta['name']} of the workspace is being deleted; "
+        why += "it is made anew when no pod uses it any more"
+        raise BlockedError(missing[0], f"the Job of launch {missing[0].number}", faults.UnavailableError(why))
+    return []
 
 
 def was_there(resource: MergeSearch, seen: Sequence[Seen]) -> bool:

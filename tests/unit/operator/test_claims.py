@@ -22,6 +22,12 @@ def begun() -> Memory:
     return cluster
 
 
+def wait_for_the_claim(cluster: Memory) -> None:
+    """The pod of the first Job finds no claim."""
+    pod = pod_of(cluster.jobs_there[FIRST], "Pending", conditions=[unscheduled(GONE)])
+    cluster.pods = lambda key, uid: [pod]  # type: ignore[method-assign]
+
+
 def test_a_claim_that_is_gone_is_made_anew_before_a_job_that_needs_it_although_others_run() -> None:
     cluster = begun()
     cluster.claims.clear()
@@ -36,8 +42,7 @@ def test_a_claim_that_is_gone_is_made_anew_before_a_job_that_needs_it_although_o
 def test_a_claim_that_a_pod_waits_for_is_made_anew() -> None:
     cluster = begun()
     cluster.claims.clear()
-    pod = pod_of(cluster.jobs_there[FIRST], "Pending", conditions=[unscheduled(GONE)])
-    cluster.pods = lambda key, uid: [pod]  # type: ignore[method-assign]
+    wait_for_the_claim(cluster)
     reconciler(cluster).step(KEY)
     assert "POST claim" in cluster.acts
 
@@ -95,3 +100,64 @@ def test_a_claim_whose_owner_was_removed_so_that_it_stays_is_still_used() -> Non
     del cluster.jobs_there[FIRST]
     reconciler(cluster).step(KEY)
     assert cluster.acts == [f"POST {FIRST}"]
+
+
+FORBIDDEN = faults.ForbiddenError(
+    'User "system:serviceaccount:x" cannot get resource "persistentvolumeclaims"', code=403
+)
+
+
+def test_without_the_right_to_look_for_the_claim_nothing_starts_and_the_condition_says_so_once() -> None:
+    cluster = memory(storage=TEMPLATE)
+    cluster.faults = lambda act: FORBIDDEN if act == "GET claim" else None
+    for _ in range(2):
+        with pytest.raises(faults.ForbiddenError):
+            reconciler(cluster).step(KEY)
+    reason, message = told(cluster)
+    assert reason == "Forbidden"
+    assert message.startswith("the claim of the workspace cannot be made for now: User")
+    assert cluster.acts.count("PUT status") == 2
+    assert not cluster.jobs_there
+
+
+@pytest.mark.parametrize("act", ["GET claim", "POST claim"])
+def test_what_is_forbidden_of_the_claim_stops_no_step_of_a_search_that_makes_no_job(act: str) -> None:
+    cluster = begun()
+    cluster.claims.clear()
+    wait_for_the_claim(cluster)
+    cluster.faults = lambda what: FORBIDDEN if what == act else None
+    assert reconciler(cluster).step(KEY).resource is not None
+
+
+@pytest.mark.parametrize("how", ["not-wanted", "going"])
+def test_no_claim_is_made_for_a_pod_that_goes(how: str) -> None:
+    cluster = begun()
+    cluster.claims.clear()
+    wait_for_the_claim(cluster)
+    if how == "not-wanted":
+        assert cluster.document is not None
+        cluster.document["spec"] |= {"suspend": True, "suspendPolicy": "Now"}
+    else:
+        for job in cluster.jobs_there.values():
+            job["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    reconciler(cluster).step(KEY)
+    assert "POST claim" not in cluster.acts
+
+
+def test_nothing_is_made_on_a_claim_that_was_made_meanwhile_before_it_is_known_whose_it_is() -> None:
+    cluster = memory(storage=TEMPLATE)
+
+    def another(act: str) -> Exception | None:
+        if act != "POST claim":
+            return None
+        cluster.claims.append({"metadata": FOREIGN["of-another"]})
+        return faults.ExistsError("taken")
+
+    cluster.faults = another
+    with pytest.raises(faults.UnavailableError, match=f"the claim {NAME} was made meanwhile"):
+        reconciler(cluster).step(KEY)
+    reconciler(cluster).step(KEY)
+    assert not cluster.jobs_there
+    stalled = status_of(cluster).stalled
+    assert stalled is not None
+    assert stalled.reason == "NameConflict"

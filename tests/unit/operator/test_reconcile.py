@@ -38,6 +38,9 @@ class Memory:
 
     def act(self, what: str) -> None:
         self.acts.append(what)
+        self.meet(what)
+
+    def meet(self, what: str) -> None:
         fault = self.faults(what)
         if fault is not None:
             raise fault
@@ -75,6 +78,7 @@ class Memory:
         del self.jobs_there[name]
 
     def claim(self, namespace: str, name: str) -> Document | None:
+        self.meet("GET claim")
         return next((claim for claim in self.claims if claim["metadata"]["name"] == name), None)
 
     def create_claim(self, manifest: Document) -> None:
