@@ -62,6 +62,10 @@ class Metrics:
             return
         self._searches.put(key, done.resource)
 
+    def on_read(self, resource: MergeSearch) -> None:
+        """A search was read. Its step may fail at once, as it does again and again while something is forbidden."""
+        self._searches.put((resource.metadata.namespace, resource.metadata.name), resource)
+
     def on_written(self, written: Written) -> None:
         """A status was written. What it says is counted here and nowhere else: its step may fail after that."""
         meta = written.resource.metadata

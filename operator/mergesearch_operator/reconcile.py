@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
 from mergesearch.contract import reports_in
-from mergesearch.lifecycle import summary
+from mergesearch.lifecycle import summary, waits
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
 from mergesearch_operator import adoption, decisions, events, faults, kueue, observe, refusals, resources
@@ -27,8 +28,11 @@ from mergesearch_operator.refusals import BlockedError
 from mergesearch_operator.settings import Images
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 MAX_CONFLICTS = 2
 """Steps in a row that may find the name of a Job taken; the second one stalls the search and creates nothing."""
+NOT_TAKEN = "the API server does not take the status"
+"""How the message of such a stall begins."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +59,26 @@ class Written:
     """What it follows from."""
 
 
+OnRead = Callable[[MergeSearch], None]
+"""Is told of every search that was read, whatever becomes of the step then."""
 OnWritten = Callable[[Written], None]
 """Is told of every status that was written, whatever becomes of the step then."""
 
 
-def _ignore(_written: Written) -> None:
+def _ignore(_told: object) -> None:
     """Nobody counts."""
 
 
 class Reconciler:
     """Steps searches. Holds no state of theirs."""
 
-    def __init__(self, cluster: Cluster, images: Images, on_written: OnWritten = _ignore) -> None:
+    def __init__(
+        self, cluster: Cluster, images: Images, on_written: OnWritten = _ignore, on_read: OnRead = _ignore
+    ) -> None:
         self._cluster = cluster
         self._actor = Actor(cluster, images, self._post)
         self._on_written = on_written
+        self._on_read = on_read
 
     def step(self, key: Key) -> Done:
         """Bring one search one step further. Raises ApiError: then nothing is known, and the step is to be repeated."""
@@ -85,6 +94,7 @@ class Reconciler:
             logger.error("%s: %s", resources.full_name(document), error)
             self._post(events.unreadable(document, error.reason, str(error), now))
             return Done(unreadable=True)
+        _count(self._on_read, resource, resource)
         taken: list[ObservedChild] = []
         for _ in range(MAX_CONFLICTS):
             seen = self._observe(key, resource, now)
@@ -152,7 +162,7 @@ class Reconciler:
         except faults.RefusedError as error:
             self._stall(resource, document, error, now)
             raise
-        self._count(resource, status, seen)
+        self._written(resource, status, seen)
         if written.get("status") != wanted:
             logger.error(
                 "%s: the API server has not kept the whole status: is its CRD of this release?",
@@ -162,27 +172,28 @@ class Reconciler:
 
     def _stall(self, resource: MergeSearch, document: Document, error: faults.RefusedError, now: datetime) -> None:
         """Tell in the status that stands why the next one cannot be written, once; where not even that can be written,
-        by an Event. Raises ApiError.
+        or another stall stands, by an Event. A stall that only waits gives way. Raises ApiError.
         """
         before = resource.status or MergeSearchStatus()
         reason = Reason.STATUS_TOO_LARGE if error.code == faults.TOO_LARGE else Reason.REQUEST_REFUSED
-        message = f"the API server does not take the status: {error}"
-        if before.stalled is None:
-            after = summary.stalled(Step(resource, before, Observed(), now), reason, message)
+        message = f"{NOT_TAKEN}: {error}"
+        standing = Step(resource, before, Observed(), now)
+        if before.stalled is None or waits.holds(standing):
+            after = summary.stalled(standing, reason, message)
             try:
                 self._cluster.write_status({**document, "status": resources.stored(after)})
             except faults.RefusedError:
                 self._post(events.once(resource, events.Note("Warning", reason.value, message), now))
                 raise
-            self._count(resource, after, ())
+            self._written(resource, after, ())
             self._tell(resource, before, after, now)
+        elif NOT_TAKEN not in before.stalled.message:
+            self._post(events.once(resource, events.Note("Warning", reason.value, message), now))
 
-    def _count(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> None:
+    def _written(self, resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> None:
         before = resource.status or MergeSearchStatus()
-        try:
-            self._on_written(Written(resource.model_copy(update={"status": status}), before, tuple(seen)))
-        except Exception:
-            logger.exception("%s/%s: a defect in the metrics", resource.metadata.namespace, resource.metadata.name)
+        after = resource.model_copy(update={"status": status})
+        _count(self._on_written, Written(after, before, tuple(seen)), resource)
 
     def _wait(
         self, resource: MergeSearch, document: Document, seen: Sequence[Seen], error: BlockedError, now: datetime
@@ -206,3 +217,11 @@ class Reconciler:
             self._cluster.post_event(event)
         except faults.ApiError as error:
             logger.warning("an Event was lost: %s", error)
+
+
+def _count(count: Callable[[T], None], told: T, resource: MergeSearch) -> None:
+    """A defect there stops no step."""
+    try:
+        count(told)
+    except Exception:
+        logger.exception("%s/%s: a defect in the metrics", resource.metadata.namespace, resource.metadata.name)

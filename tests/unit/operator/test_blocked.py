@@ -121,6 +121,39 @@ def test_where_no_status_at_all_can_be_written_an_event_says_so_once() -> None:
     assert not cluster.jobs_there
 
 
+def refused_while(reason: str, code: int, times: int | None) -> Memory:
+    """A search that is stalled for something, whose next status is refused so many times."""
+    cluster = memory()
+    reconciler(cluster).step(KEY)
+    assert cluster.document is not None
+    cluster.document["status"]["stalled"] = {"reason": reason, "message": "words"}
+    cluster.events.clear()
+    left = iter(range(100 if times is None else times))
+    refused = faults.RefusedError("no", code=code)
+    cluster.faults = lambda act: refused if act == "PUT status" and next(left, None) is not None else None
+    with pytest.raises(faults.RefusedError):
+        reconciler(cluster).step(KEY)
+    return cluster
+
+
+def test_a_status_that_is_refused_takes_the_place_of_a_stall_that_only_waits() -> None:
+    stalled = status_of(refused_while("ImageUnavailable", 413, 1)).stalled
+    assert stalled is not None
+    assert (stalled.reason, stalled.message) == ("StatusTooLarge", "the API server does not take the status: no")
+
+
+@pytest.mark.parametrize(("reason", "times"), [("NameConflict", 1), ("ImageUnavailable", None)])
+def test_a_status_that_is_refused_while_another_stall_stands_is_told_by_an_event(
+    reason: str, times: int | None
+) -> None:
+    cluster = refused_while(reason, 422, times)
+    (event,) = cluster.events
+    assert (event["reason"], event["message"]) == ("RequestRefused", "the API server does not take the status: no")
+    stalled = status_of(cluster).stalled
+    assert stalled is not None
+    assert stalled.reason == reason
+
+
 def test_every_status_of_a_step_that_looks_twice_is_told() -> None:
     cluster = memory()
     cluster.jobs_there[FIRST] = {"metadata": {"name": FIRST, "labels": {}, "uid": "theirs"}, "spec": {}}

@@ -121,12 +121,22 @@ def test_what_a_step_has_written_counts_once_although_the_step_fails_then(metric
     assert value(metrics, "mergesearch_active_seconds_total", namespace="default", name="soup") == 30.0
 
 
+def test_a_search_whose_every_step_fails_has_its_series_under_another_operator_too(metrics: Metrics) -> None:
+    cluster = memory()
+    cluster.faults = lambda act: faults.ForbiddenError("exceeded quota: few") if act.startswith("POST soup") else None
+    for told in (Metrics(WorkQueue()), metrics):
+        with pytest.raises(faults.ForbiddenError):
+            Reconciler(cast("Cluster", cluster), IMAGES, told.on_written, told.on_read).step(("default", "soup"))
+    assert value(metrics, "mergesearch_searches", phase="Preflight") == 1.0
+    assert value(metrics, "mergesearch_stalled", namespace="default", name="soup") == 0.0
+
+
 def test_a_defect_in_the_metrics_stops_no_step() -> None:
-    def broken(_written: Written) -> None:
+    def broken(_told: object) -> None:
         raise ZeroDivisionError
 
     cluster = memory()
-    Reconciler(cast("Cluster", cluster), IMAGES, broken).step(("default", "soup"))
+    Reconciler(cast("Cluster", cluster), IMAGES, broken, broken).step(("default", "soup"))
     assert len(cluster.jobs_there) == 2
 
 
