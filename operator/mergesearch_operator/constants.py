@@ -14,8 +14,8 @@ LAUNCH = "mergesearch.io/launch"
 STAGE = "mergesearch.io/stage"
 """Label: what the launch does."""
 REQUEST_DIGEST = "mergesearch.io/request-digest"
-"""Annotation: digest of the request that the Job was made for. A Job of the same name with another one is not
-adopted."""
+"""Annotation: digest of the request that the Job was made for. A Job of ours with another one counts as ended by the
+platform, and is made anew."""
 
 KUEUE = "kueue.x-k8s.io"
 """API group of Kueue."""

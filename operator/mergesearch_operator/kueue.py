@@ -20,7 +20,6 @@ VERSIONS = ("v1beta2", "v1beta1")
 RESERVED = "QuotaReserved"
 PENDING = "Pending"
 """Reason of a Workload that waits and has no fault."""
-LONGEST_MESSAGE = 500
 
 
 def explained(cluster: Cluster, namespace: str, jobs: Iterable[Document], seen: Sequence[Seen]) -> list[Seen]:

@@ -47,6 +47,23 @@ def test_an_alert_says_what_is_wrong_and_what_to_do() -> None:
             assert rule["annotations"]["description"], rule
 
 
+NAMED = {
+    "MergeSearchStalled": ("spec.retry", "by itself", "ImageUnavailable", "VolumeUnavailable", "PodNotStarted"),
+    "MergeSearchForbidden": ("quota", "roles", "log"),
+}
+
+
+@pytest.mark.parametrize(("alert", "words"), NAMED.items(), ids=NAMED.keys())
+def test_an_alert_with_several_causes_names_each(alert: str, words: tuple[str, ...]) -> None:
+    (description,) = (
+        rule["annotations"]["description"]
+        for group in RULES["groups"]
+        for rule in group["rules"]
+        if rule["alert"] == alert
+    )
+    assert [word for word in words if word not in description] == []
+
+
 def test_rules_and_dashboard_arrive_as_they_are() -> None:
     rendered = render(EVERYTHING)
     assert only(rendered, "PrometheusRule")["spec"] == RULES
