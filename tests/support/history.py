@@ -29,8 +29,9 @@ def history(resource: MergeSearch) -> dict[str, Any]:
     found["weights"] = [strategy.weights(resource.spec, record) for record in status.candidates]
     confirmed = status.confirmed
     assert confirmed is not None
-    # The folder and the hash of the comparison carry the search's UID.
-    found["confirmed"] = confirmed.model_dump(mode="json", exclude={"path", "request_hash"})
+    # The folders and the hash of the comparison carry the search's UID.
+    unlike = {"path": True, "request_hash": True, "better": {"path"}}
+    found["confirmed"] = confirmed.model_dump(mode="json", exclude=unlike)
     return found
 
 
