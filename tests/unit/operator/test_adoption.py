@@ -13,7 +13,7 @@ from mergesearch_operator import constants, resources
 from mergesearch_operator.manifests import job as jobs
 from unit.lifecycle import world
 from unit.operator.documents import Document, container, pod_of
-from unit.operator.test_reconcile import FIRST, KEY, SECOND, Memory, memory, reconciler, status_of
+from unit.operator.memory import FIRST, KEY, SECOND, Memory, memory, reconciler, status_of
 
 OTHER = {constants.REQUEST_DIGEST: "of another request"}
 

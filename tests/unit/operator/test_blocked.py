@@ -12,7 +12,7 @@ from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.reconcile import Reconciler, Written
 from unit.lifecycle.world import resource
 from unit.operator.documents import IMAGES, NOW
-from unit.operator.test_reconcile import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
+from unit.operator.memory import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
 
 QUOTA = faults.ForbiddenError("exceeded quota: few, requested: a=1, used: a=7, limited: a=7", code=403)
 

@@ -6,8 +6,8 @@ import pytest
 
 from mergesearch_operator import constants, faults
 from unit.operator.documents import Document, pod_of, unscheduled
+from unit.operator.memory import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
 from unit.operator.test_blocked import told
-from unit.operator.test_reconcile import FIRST, KEY, SECOND, TEMPLATE, Memory, memory, reconciler, status_of
 
 NAME = "soup-abcde-workspace"
 GONE = 'persistentvolumeclaim "soup-abcde-workspace" not found'
@@ -20,6 +20,24 @@ def begun() -> Memory:
     cluster.acts.clear()
     cluster.events.clear()
     return cluster
+
+
+def test_a_workspace_is_claimed_before_the_first_job() -> None:
+    cluster = memory(storage=TEMPLATE)
+    reconciler(cluster).step(KEY)
+    assert cluster.acts[:3] == ["PUT status", "POST claim", f"POST {FIRST}"]
+    (claim,) = cluster.claims
+    assert claim["metadata"]["name"] == "soup-abcde-workspace"
+
+
+def test_a_claim_that_is_refused_stalls_the_search_with_the_words_of_the_server() -> None:
+    cluster = memory(storage=TEMPLATE)
+    cluster.faults = lambda act: faults.RefusedError("no such class", code=422) if act == "POST claim" else None
+    reconciler(cluster).step(KEY)
+    stalled = status_of(cluster).stalled
+    assert stalled is not None
+    assert "refuses the claim of the workspace: no such class" in stalled.message
+    assert not cluster.jobs_there
 
 
 def wait_for_the_claim(cluster: Memory) -> None:

@@ -9,7 +9,7 @@ from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
 from mergesearch_operator import observe
 from unit.operator.documents import NOW, Document, at, child_of, finished, job_of
-from unit.operator.test_reconcile import KEY, memory, reconciler, status_of
+from unit.operator.memory import KEY, memory, reconciler, status_of
 
 RESOURCE, CHILD = child_of("Evaluate")
 RULE = "Container main for pod default/soup-x failed with exit code {} matching FailJob rule at index 1"

@@ -23,7 +23,7 @@ from mergesearch_operator.workqueue import WorkQueue
 from unit.lifecycle import world
 from unit.lifecycle.world import Bench, End
 from unit.operator.documents import IMAGES, at, finished
-from unit.operator.test_reconcile import memory
+from unit.operator.memory import memory
 
 KEY = ("n", "soup")
 OF_SOUP = {"namespace": "n", "name": "soup"}
