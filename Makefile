@@ -55,8 +55,9 @@ images:  ## Build the three images by docker, the evaluator for CPUs
 	docker build --file evaluator_image/Dockerfile --tag mergesearch/evaluator:$(VERSION) $(CPU) .
 
 .PHONY: test test-fast test-vllm e2e e2e-chaos coverage
-test: $(VENV)/.dev  ## Every test but those that start vLLM
-	$(BIN)/pytest -m "not vllm and not cluster"
+# Two at a time, each with a control plane of its own; the tests of a file share what they have set up.
+test: $(VENV)/.dev  ## Every test but those that start vLLM or run pods
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not vllm and not cluster"
 
 test-fast: $(VENV)/.dev  ## The tests without whole searches
 	$(BIN)/pytest -m "not vllm and not slow and not cluster"
