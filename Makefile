@@ -55,12 +55,13 @@ images:  ## Build the three images by docker, the evaluator for CPUs
 	docker build --file evaluator_image/Dockerfile --tag mergesearch/evaluator:$(VERSION) $(CPU) .
 
 .PHONY: test test-fast test-vllm e2e e2e-chaos coverage
-# Two at a time, each with a control plane of its own; the tests of a file share what they have set up.
+# Each of the two has a control plane of its own; the tests of a file share what they have set up.
+PYTEST_BY_TWO := $(BIN)/pytest --numprocesses 2 --dist loadfile
 test: $(VENV)/.dev  ## Every test but those that start vLLM or run pods
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not vllm and not cluster"
+	$(PYTEST_BY_TWO) -m "not vllm and not cluster"
 
 test-fast: $(VENV)/.dev  ## The tests without whole searches
-	$(BIN)/pytest -m "not vllm and not slow and not cluster"
+	$(PYTEST_BY_TWO) -m "not vllm and not slow and not cluster"
 
 test-vllm: $(VENV)/.dev  ## The tests that start vLLM on the CPU
 	$(BIN)/pytest -m vllm
@@ -72,7 +73,7 @@ e2e-chaos: $(VENV)/.dev  ## A small search there and the quickstart, each in a s
 	$(BIN)/pytest -m chaos -s
 
 coverage: $(VENV)/.dev  ## Branches of the core that the unit tests do not reach
-	$(BIN)/pytest -m "not vllm and not slow" --cov --cov-report=term-missing:skip-covered tests/unit
+	$(PYTEST_BY_TWO) -m "not vllm and not slow" --cov --cov-report=term-missing:skip-covered tests/unit
 
 .PHONY: check format-check lint types layers fresh
 check: format-check lint types layers fresh  ## Formatting, lint, types, layers, freshness of generated files
