@@ -1,0 +1,86 @@
+"""Why a launch does not run yet, and when that has lasted too long."""
+
+from datetime import timedelta
+
+import pytest
+
+from mergesearch.reasons import Reason
+from mergesearch_operator import observe
+from unit.operator.documents import NOW, child_of, job_of, unscheduled
+from unit.operator.launches import NOTHING, PENDING, Case, check, job, one, see, terminating, waiting
+
+CASES = {
+    "no-pod-yet": Case(NOTHING, PENDING, waiting=Reason.POD_NOT_STARTED),
+    "suspended-job": Case(NOTHING, PENDING, waiting=Reason.QUEUED, job=lambda: job(suspend=True)),
+    "suspended-job-whose-pod-is-going": Case(
+        terminating("Running", -1), PENDING, waiting=Reason.QUEUED, job=lambda: job(suspend=True)
+    ),
+    "pod-just-made": Case(one("Pending"), PENDING, waiting=Reason.QUEUED),
+    "no-gpu-free": Case(
+        one("Pending", conditions=[unscheduled("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.")]),
+        PENDING,
+        waiting=Reason.QUEUED,
+    ),
+    "no-gpu-free-for-hours": Case(
+        one("Pending", created=-90000, conditions=[unscheduled("0/3 nodes: 3 Insufficient nvidia.com/gpu.")]),
+        PENDING,
+        waiting=Reason.QUEUED,
+    ),
+    "claim-unbound": Case(
+        one("Pending", created=-59, conditions=[unscheduled('persistentvolumeclaim "w" not found')]),
+        PENDING,
+        waiting=Reason.VOLUME_UNAVAILABLE,
+    ),
+    "claim-unbound-for-too-long": Case(
+        one("Pending", created=-60, conditions=[unscheduled('persistentvolumeclaim "w" not found')]),
+        PENDING,
+        overdue='not started after pendingDeadlineSeconds = 60: persistentvolumeclaim "w" not found',
+        waiting=Reason.VOLUME_UNAVAILABLE,
+    ),
+    "image-pull-fails": Case(waiting("ErrImagePull"), PENDING, waiting=Reason.IMAGE_UNAVAILABLE),
+    "image-pull-backs-off": Case(waiting("ImagePullBackOff"), PENDING, waiting=Reason.IMAGE_UNAVAILABLE),
+    "image-name-invalid": Case(waiting("InvalidImageName"), PENDING, waiting=Reason.IMAGE_UNAVAILABLE),
+    "image-pull-fails-for-too-long": Case(
+        waiting("ImagePullBackOff", since=-61),
+        PENDING,
+        overdue="not started after pendingDeadlineSeconds = 60: the image example.org/merger:1 cannot be pulled",
+        waiting=Reason.IMAGE_UNAVAILABLE,
+    ),
+    "secret-missing": Case(
+        waiting("CreateContainerConfigError", message='secret "token" not found'),
+        PENDING,
+        waiting=Reason.POD_NOT_STARTED,
+    ),
+    "secret-missing-for-too-long": Case(
+        waiting("CreateContainerConfigError", since=-61, message='secret "token" not found'),
+        PENDING,
+        overdue='not started after pendingDeadlineSeconds = 60: CreateContainerConfigError: secret "token" not found',
+        waiting=Reason.POD_NOT_STARTED,
+    ),
+    "volume-is-mounted": Case(waiting("ContainerCreating"), PENDING, waiting=Reason.POD_NOT_STARTED),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_launch_that_does_not_run_yet_says_what_it_waits_for(case: Case) -> None:
+    check(case)
+
+
+def test_it_is_known_when_a_wait_lasts_too_long_and_then_nothing_more_is_due() -> None:
+    made = job()
+    pods = waiting("ErrImagePull", since=-10)(made)
+    deadline = NOW + timedelta(seconds=50)
+    assert see(made, *pods).due == deadline
+    late = see(made, *pods, now=deadline)
+    assert late.child.waiting is not None
+    assert late.child.waiting.overdue
+    assert late.due is None
+
+
+def test_a_container_that_is_being_created_for_too_long_is_told_at_once() -> None:
+    """A deadline may be shorter than what a start takes without a word."""
+    resource, child = child_of("Merge", merger={"pendingDeadlineSeconds": 10})
+    made = job_of(resource, child)
+    (seen,) = observe.see_all(resource, [made], waiting("ContainerCreating", since=-10)(made), NOW)
+    assert seen.child.waiting is not None
+    assert seen.child.waiting.overdue
