@@ -29,7 +29,7 @@ def fold(step: Step) -> Step:
         child = step.observed.child(launch.number)
         if child is None or launch not in step.status.launches:
             continue
-        child = waits.as_ended(launch, child)
+        child = waits.cut_short(step, launch, child)
         ended = child.state is ChildState.ENDED
         if requests.asked(launch).stage in roles.WITH_RECORDS:
             step, refused = _fold_reports(step, requests.asked(launch), child)
@@ -86,9 +86,9 @@ def _fold_end(step: Step, launch: Launch, child: ObservedChild, refused: set[str
 
 def _read(step: Step, launch: Launch, child: ObservedChild, left: list[Record]) -> Step:
     """What becomes of records whose reports were looked for and not found: as their process has ended. Where nobody
-    knows that, or nobody could look, they are tried again, and nothing is charged.
+    knows that, or nobody could look or tell what was found, they are tried again, and nothing is charged.
     """
-    looked = child.exit is not None and child.exit.code == ExitCode.DONE
+    looked = child.exit is not None and child.exit.code == ExitCode.DONE and not child.unread
     for record in left:
         if looked and launch.ended is not None:
             end = Exit(code=launch.ended.code, reason=launch.ended.reason, message=launch.ended.message)

@@ -139,7 +139,8 @@ def _not_done(step: Step, stage: Stage, reason: Reason, message: str, *, final: 
     )
     if reason is Reason.SAMPLES_LOST:
         step = _scored_again(step)
-    if stage in preflight.HALVES and step.status.stalled is not None and (final or not waits.holds(step)):
+    given_up = final or failures > STAGE_RETRIES or not waits.holds(step)
+    if stage in preflight.HALVES and step.status.stalled is not None and given_up:
         # It is not tried again, since the other half has stalled the search: what is known of it is told.
         return preflight.stall(step, reason, message)
     if stage is Stage.CLEANUP or (failures <= STAGE_RETRIES and not final):

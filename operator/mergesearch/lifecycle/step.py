@@ -13,6 +13,8 @@ from mergesearch.reasons import Reason
 
 MAX_DECISION = 2000
 """Characters of a decision's message."""
+WAITS = (Reason.IMAGE_UNAVAILABLE, Reason.VOLUME_UNAVAILABLE, Reason.POD_NOT_STARTED)
+"""Reasons of a stall for a child that does not start. It ends by itself, as soon as the child does."""
 
 
 class ChildState(StrEnum):
@@ -93,8 +95,11 @@ class Step:
         return replace(self, status=self.status.model_copy(update=fields))
 
     def stall(self, reason: Reason, message: str) -> "Step":
-        """Nothing new starts until a person has acted; the first reason stays."""
-        if self.status.stalled is not None:
+        """Nothing new starts until a person has acted. The first reason stays, but a wait gives way to any other: it
+        may be over before anybody has acted, and the other would be lost with it.
+        """
+        standing = self.status.stalled
+        if standing is not None and (standing.reason not in WAITS or reason in WAITS):
             return self
         return self.change(stalled=Decision(reason=reason, message=clip(message, MAX_DECISION)))
 

@@ -1,21 +1,26 @@
 """When a search stalls for children that do not start, and goes on when they do; pure.
 
 A child that waits for longer than `pendingDeadlineSeconds` for its image, its volumes or its configuration says nothing
-of its candidates: none of its processes ever ran. It is charged to nobody and goes on waiting, and the search starts
-nothing more. The stall holds as long as such a child is there: what is mended starts by itself, and a new `spec.retry`
-makes another child, of the spec as it is then.
+of its candidates: none of its processes ever ran, and it is charged to nobody.
+
+another child of its stage runs    it is ended as if the platform had ended it, and made anew after a growing pause: a
+                                   bad node stops no other. An image that only the others' nodes still have comes to
+                                   `DisruptedTooOften`, in whose words it stands, or to the line below
+no other child of its stage runs   it goes on waiting, and the search stalls: nothing more starts
+it is a cleanup                    it has failed: it holds nothing up
+
+The stall holds as long as such a child is there: what is mended starts by itself, and a new `spec.retry` makes another
+child, without the back-off of the one that waits.
 """
 
 from dataclasses import replace
 
-from mergesearch.api.status import Launch, Stage
+from mergesearch.api.status import Decision, Launch, Stage
 from mergesearch.contract import Exit
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import launches, preflight
-from mergesearch.lifecycle.step import ChildState, ObservedChild, Step, Waiting
-from mergesearch.reasons import Reason
+from mergesearch.lifecycle import children, launches, preflight
+from mergesearch.lifecycle.step import MAX_DECISION, WAITS, ChildState, ObservedChild, Step, Waiting, clip
 
-REASONS = (Reason.IMAGE_UNAVAILABLE, Reason.VOLUME_UNAVAILABLE, Reason.POD_NOT_STARTED)
 WAY_OUT = "it starts by itself once that is mended; a new value of spec.retry makes another pod at once"
 
 
@@ -24,50 +29,86 @@ def stall(step: Step) -> Step:
     if step.status.completion_time is not None:
         return step
     found = overdue(step)
-    if not found:
-        return step.change(stalled=None) if holds(step) else step
-    for launch, waiting in found:
-        step = _told(step, launch, waiting)
-    return step
+    if step.status.stalled is None or holds(step):
+        return _told(step, found)
+    return _told_beside(step, found)
 
 
 def holds(step: Step) -> bool:
     """Whether the search is stalled for nothing but a child that does not start."""
-    return step.status.stalled is not None and step.status.stalled.reason in REASONS
+    return step.status.stalled is not None and step.status.stalled.reason in WAITS
 
 
 def overdue(step: Step) -> list[tuple[Launch, Waiting]]:
     """The launches whose children wait for too long, with what they wait for."""
-    found = ((launch, step.observed.child(launch.number)) for launch in step.status.launches)
-    return [(launch, waiting) for launch, child in found if (waiting := _too_long(child)) is not None]
+    return [(launch, waiting) for launch, waiting in _waiting(step) if waiting.overdue]
 
 
 def give_up(step: Step) -> Step:
-    """End the children that wait for too long; their records wait for others."""
-    return launches.abandon_some(step, [launch for launch, _ in overdue(step)])
+    """End the children that wait for something that a person has to mend, for however long; their records wait for
+    others. What only queues, or could not be made, stays.
+    """
+    return launches.abandon_some(step, [launch for launch, waiting in _waiting(step) if waiting.reason in WAITS])
 
 
-def as_ended(launch: Launch, child: ObservedChild) -> ObservedChild:
-    """A cleanup that does not start has failed: it holds nothing up."""
-    waiting = _too_long(child)
-    if launch.stage is not Stage.CLEANUP or waiting is None:
+def cut_short(step: Step, launch: Launch, child: ObservedChild) -> ObservedChild:
+    """The child, as ended where it has waited for too long and the search does not wait for it."""
+    waiting = _of(child)
+    if waiting is None or not waiting.overdue:
+        return child
+    cleanup = launch.stage is Stage.CLEANUP
+    if not cleanup and not _another_runs(step, launch):
         return child
     end = Exit(code=ExitCode.TRANSIENT, reason=waiting.reason, message=waiting.message)
-    return replace(child, state=ChildState.ENDED, exit=end)
+    return replace(child, state=ChildState.ENDED, exit=end, disrupted=not cleanup)
 
 
-def _too_long(child: ObservedChild | None) -> Waiting | None:
-    pending = child is not None and child.state is ChildState.PENDING
-    return child.waiting if child is not None and pending and child.waiting and child.waiting.overdue else None
+def _another_runs(step: Step, launch: Launch) -> bool:
+    others = (one for one in step.status.launches if one.stage is launch.stage and one.number != launch.number)
+    found = (step.observed.child(other.number) for other in others)
+    return any(child is not None and child.state is ChildState.RUNNING for child in found)
 
 
-def _told(step: Step, launch: Launch, waiting: Waiting) -> Step:
-    """The first wait stays as it was told, whatever words the platform finds for it later. Beside the problems that
-    the other half of the preflight has found, it is told as well, once.
+def _waiting(step: Step) -> list[tuple[Launch, Waiting]]:
+    found = ((launch, _of(step.observed.child(launch.number))) for launch in step.status.launches)
+    return [(launch, waiting) for launch, waiting in found if waiting is not None]
+
+
+def _of(child: ObservedChild | None) -> Waiting | None:
+    return child.waiting if child is not None and child.state is ChildState.PENDING else None
+
+
+def _told(step: Step, found: list[tuple[Launch, Waiting]]) -> Step:
+    """The first wait stays as it was told, whatever words the platform finds for it later, for as long as it lasts;
+    then the next one is told. Both halves of the preflight are told at once.
     """
-    before, message = step.status.stalled, f"{launch.stage}: {waiting.message}; {WAY_OUT}"
-    if before is None:
-        return step.stall(waiting.reason, message)
-    if launch.stage not in preflight.HALVES or holds(step) or f"{waiting.reason}: " in before.message:
-        return step
-    return preflight.stall(step, waiting.reason, message)
+    if not found:
+        return step.change(stalled=None)
+    standing = step.status.stalled
+    before = standing.message.splitlines() if standing is not None else []
+    kept = [(line, one) for line in before for one in found if _name(step, one[0]) in line]
+    told = [one for _, one in kept] or found[:1]
+    told += [one for one in found if one[0].stage in preflight.HALVES and one not in told]
+    lines = [line for line, _ in kept]
+    lines += [_line(step, launch, waiting) for launch, waiting in told[len(kept) :]]
+    same = standing is not None and lines[:1] == before[:1]
+    reason = standing.reason if standing is not None and same else told[0][1].reason
+    return step.change(stalled=Decision(reason=reason, message=clip("\n".join(lines), MAX_DECISION)))
+
+
+def _told_beside(step: Step, found: list[tuple[Launch, Waiting]]) -> Step:
+    """Beside the problems that the other half of the preflight has found, a wait is told as well, once."""
+    for launch, waiting in found:
+        standing = step.status.stalled
+        if launch.stage in preflight.HALVES and standing is not None and _name(step, launch) not in standing.message:
+            step = preflight.stall(step, waiting.reason, _line(step, launch, waiting))
+    return step
+
+
+def _line(step: Step, launch: Launch, waiting: Waiting) -> str:
+    """One line, which names the Job: its pods can be described by it."""
+    return f"{launch.stage}: Job {_name(step, launch)}: {' '.join(waiting.message.split())}; {WAY_OUT}"
+
+
+def _name(step: Step, launch: Launch) -> str:
+    return children.name(step.resource, launch)

@@ -59,8 +59,9 @@ STALLED: dict[Reason, str] = {
         "at once, do so, {retry}."
     ),
     Reason.POD_NOT_STARTED: (
-        "`kubectl describe pod` says what it waits for, such as a volume, a secret or a very large image: mend that, "
-        "and the search goes on by itself. To have another pod at once, do so, {retry}."
+        "`kubectl describe pods -l batch.kubernetes.io/job-name=JOB`, with the Job that the message names, says what "
+        "it waits for, such as a volume, a secret or a very large image: mend that, and the search goes on by itself. "
+        "To have another pod at once, do so, {retry}."
     ),
     Reason.CHECKPOINT_MISSING: "Put the checkpoint where the manifest says that it is, {retry}.",
 }

@@ -112,6 +112,26 @@ def test_where_the_read_finds_nothing_the_candidates_are_tried_again_and_nothing
     assert bench.rest().phase is Phase.COMPLETE
 
 
+def test_a_read_whose_own_report_nobody_can_read_has_found_out_nothing() -> None:
+    """Its pod is gone as well: what it was to fetch may lie there all the same."""
+    bench = Bench(resource(evaluator={"retries": 0}))
+    bench.until(lambda status: any(record.state is RecordState.EVALUATING for record in status.candidates))
+    process = next(p for p in bench.processes.values() if p.child.launch.stage is Stage.EVALUATE)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    process.hide(bench.world, pointer=False)
+    bench.step()
+    read = next(p for p in bench.processes.values() if p.child.launch.stage is Stage.READ)
+    read.start(bench.world, bench.now)
+    bench.finish(read)
+    read.hide(bench.world, pointer=False)
+    bench.step()
+    record = bench.record(process.child.launch.candidates[0])
+    assert (record.state, record.charged, record.disruptions) == (RecordState.WAITING, 0, 1)
+    assert bench.rest().phase is Phase.COMPLETE
+    assert bench.record(record.id).state is RecordState.SCORED
+
+
 def test_what_a_process_that_is_known_to_have_died_did_not_report_is_tried_alone() -> None:
     bench, process = at(Stage.EVALUATE, "search")
     bench.finish(process, End(code=137, reports=2))
