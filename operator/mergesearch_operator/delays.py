@@ -7,7 +7,7 @@ since the time that it began.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mergesearch.lifecycle.step import Waiting
+from mergesearch.lifecycle.step import Waiting, clip
 from mergesearch.reasons import Reason
 from mergesearch_operator import facts
 from mergesearch_operator.client import Document
@@ -57,7 +57,7 @@ def told_at(delay: Delay, due: datetime | None) -> datetime | None:
 def overdue(delay: Delay, patience: timedelta) -> Delay:
     """The same after `pendingDeadlineSeconds`."""
     message = f"not started after pendingDeadlineSeconds = {int(patience.total_seconds())}: {delay.message}"
-    return replace(delay, message=message[: facts.LONGEST_MESSAGE], overdue=True)
+    return replace(delay, message=clip(message, facts.LONGEST_MESSAGE), overdue=True)
 
 
 def without_pod(job: Document) -> Delay:
@@ -76,7 +76,8 @@ def of_pod(pod: Document) -> Delay:
         message = facts.tail((scheduled or {}).get("message", ""))
         if "persistentvolumeclaim" not in message.lower():
             return Delay(Reason.QUEUED, message or "not scheduled yet", worth_telling=bool(message))
-        return Delay(Reason.VOLUME_UNAVAILABLE, message, created)
+        # The transition of the condition is when the pod began to queue, which may be long before the claim was missed.
+        return Delay(Reason.VOLUME_UNAVAILABLE, message, facts.said_at(pod, "PodScheduled") or created)
     since = facts.time(scheduled.get("lastTransitionTime")) or created
     state = facts.container_state(pod, "waiting")
     found, words = state.get("reason", ""), facts.tail(state.get("message", ""))

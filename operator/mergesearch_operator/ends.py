@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mergesearch.contract import Exit
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle.step import ChildState, ObservedChild
+from mergesearch.lifecycle.step import ChildState, ObservedChild, clip
 from mergesearch.reasons import Reason
 from mergesearch_operator import facts
 from mergesearch_operator.client import Document
@@ -67,7 +67,7 @@ def by_platform(launch: int, pod: Document) -> ObservedChild:
         state=ChildState.ENDED,
         reports=said.reports if said is not None else (),
         exit=Exit(
-            code=ExitCode.TRANSIENT, reason=Reason.DISRUPTED, message=f"{reason}: {words}"[: facts.LONGEST_MESSAGE]
+            code=ExitCode.TRANSIENT, reason=Reason.DISRUPTED, message=clip(f"{reason}: {words}", facts.LONGEST_MESSAGE)
         ),
         disrupted=True,
         started_at=facts.time(terminated.get("startedAt")) or facts.time(pod["status"].get("startTime")),
@@ -103,7 +103,7 @@ def _of_failed(condition: Document) -> tuple[Exit, bool]:
     charged; there is a cap on that.
     """
     reason, words = condition.get("reason", "Failed"), condition.get("message", "")
-    message = f"{reason}: {words}; its pod is gone"[: facts.LONGEST_MESSAGE]
+    message = clip(f"{reason}: {words}; its pod is gone", facts.LONGEST_MESSAGE)
     code = EXIT_CODE.search(words) if reason == POLICY else None
     if code is not None:
         return Exit(code=int(code.group(1)), message=message), False

@@ -54,6 +54,19 @@ def condition(pod: Document, kind: str) -> dict[str, Any] | None:
     return next((condition for condition in conditions if condition["type"] == kind), None)
 
 
+def said_at(pod: Document, kind: str) -> datetime | None:
+    """When a condition was last written in other words, as the record of who has written what says. The transition of
+    the condition itself stays as it is while only its reason and its message change.
+    """
+    key = f'k:{{"type":"{kind}"}}'
+    times = [
+        time(entry.get("time"))
+        for entry in pod["metadata"].get("managedFields", [])
+        if key in entry.get("fieldsV1", {}).get("f:status", {}).get("f:conditions", {})
+    ]
+    return max((at for at in times if at is not None), default=None)
+
+
 def container_state(pod: Document, which: str) -> dict[str, Any]:
     """What the one container says of a state; nothing where it is in another."""
     for container in pod.get("status", {}).get("containerStatuses", []):

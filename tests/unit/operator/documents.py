@@ -76,6 +76,19 @@ def unscheduled(message: str) -> Document:
     return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
 
 
+def written(since: float, kind: str = "PodScheduled", manager: str = "kube-scheduler") -> Document:
+    """The record of who has last written a condition of a pod, and when."""
+    fields = {f'k:{{"type":"{kind}"}}': {".": {}, "f:message": {}}}
+    return {
+        "manager": manager,
+        "operation": "Update",
+        "subresource": "status",
+        "time": at(since),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:status": {"f:conditions": fields}},
+    }
+
+
 def disruption(reason: str = "EvictionByEvictionAPI") -> Document:
     """The condition of a pod that the platform ends."""
     return {

@@ -1,13 +1,31 @@
 """Why a launch does not run yet, and when that has lasted too long."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from mergesearch.reasons import Reason
-from mergesearch_operator import observe
-from unit.operator.documents import NOW, child_of, job_of, unscheduled
+from mergesearch_operator import facts, observe
+from unit.operator.documents import NOW, Document, at, child_of, disruption, job_of, pod_of, unscheduled, written
 from unit.operator.launches import NOTHING, PENDING, Case, check, job, one, see, terminating, waiting
+
+
+def unbound(said: float) -> Callable[[Document], list[Document]]:
+    """A pod that has queued for long, of which the scheduler says only since then that its claim is missing."""
+
+    def pods(made: Document) -> list[Document]:
+        missing = unscheduled('persistentvolumeclaim "w" not found') | {"lastTransitionTime": at(-90000)}
+        pod = pod_of(made, "Pending", created=-90000, conditions=[missing])
+        pod["metadata"]["managedFields"] = [
+            {"manager": "kube-controller-manager", "time": at(-90000), "fieldsV1": {"f:spec": {}}},
+            written(said),
+            written(-1, "PodReadyToStartContainers", "kubelet"),
+        ]
+        return [pod]
+
+    return pods
+
 
 CASES = {
     "no-pod-yet": Case(NOTHING, PENDING, waiting=Reason.POD_NOT_STARTED),
@@ -33,6 +51,13 @@ CASES = {
     ),
     "claim-unbound-for-too-long": Case(
         one("Pending", created=-60, conditions=[unscheduled('persistentvolumeclaim "w" not found')]),
+        PENDING,
+        overdue='not started after pendingDeadlineSeconds = 60: persistentvolumeclaim "w" not found',
+        waiting=Reason.VOLUME_UNAVAILABLE,
+    ),
+    "claim-unbound-after-a-long-queue": Case(unbound(-59), PENDING, waiting=Reason.VOLUME_UNAVAILABLE),
+    "claim-unbound-for-too-long-after-a-long-queue": Case(
+        unbound(-60),
         PENDING,
         overdue='not started after pendingDeadlineSeconds = 60: persistentvolumeclaim "w" not found',
         waiting=Reason.VOLUME_UNAVAILABLE,
@@ -84,3 +109,20 @@ def test_a_container_that_is_being_created_for_too_long_is_told_at_once() -> Non
     (seen,) = observe.see_all(resource, [made], waiting("ContainerCreating", since=-10)(made), NOW)
     assert seen.child.waiting is not None
     assert seen.child.waiting.overdue
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [
+        one("Failed", conditions=[disruption() | {"message": "x" * 900}]),
+        waiting("CreateContainerConfigError", since=-61, message="y" * 499),
+    ],
+    ids=["lost", "overdue"],
+)
+def test_words_of_the_platform_that_are_cut_carry_a_mark(pods: Callable[[Document], list[Document]]) -> None:
+    made = job()
+    child = see(made, *pods(made)).child
+    told = child.exit or child.waiting
+    assert told is not None
+    assert len(told.message) == facts.LONGEST_MESSAGE
+    assert told.message.endswith("…")

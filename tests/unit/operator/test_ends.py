@@ -55,3 +55,10 @@ def test_pods_that_always_vanish_stall_the_search_in_the_end() -> None:
     assert status.stalled is not None
     assert status.stalled.reason is Reason.DISRUPTED_TOO_OFTEN
     assert sum(act.startswith("POST soup") for act in cluster.acts) == 22, "two halves, eleven times each"
+
+
+def test_words_of_a_job_that_are_cut_carry_a_mark() -> None:
+    made = job_of(RESOURCE, CHILD, conditions=[finished("Failed", reason="Failed", message="x" * 900)])
+    end = observe.see_all(RESOURCE, [made], [], NOW)[0].child.exit
+    assert end is not None
+    assert end.message.endswith("x…")
