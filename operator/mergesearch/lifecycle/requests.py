@@ -194,9 +194,11 @@ def tokenizer_from(spec: MergeSearchSpec) -> str:
 
 def merges_at_once(spec: MergeSearchSpec) -> int:
     """How many merges lie on the workspace at most: what is pending, and what stays. A baseline that may turn out to be
-    the better choice takes the place of a pending one, if there is more than one such place.
+    the better choice takes the place of a pending one, if there is more than one such place. Where all baselines are
+    confirmed, a search that was reopened may hold another one, that of its last comparison.
     """
-    on_top = spec.storage.max_pending == 1 and any(kind != "Checkpoints" for kind in spec.search.baselines)
+    merged = any(kind != "Checkpoints" for kind in spec.search.baselines)
+    on_top = merged * ((spec.storage.max_pending == 1) + (spec.search.confirm.baselines == "All"))
     return spec.storage.max_pending + max(spec.storage.keep_best, spec.search.confirm.finalists) + on_top
 
 

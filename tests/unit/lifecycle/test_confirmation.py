@@ -5,7 +5,7 @@ import pytest
 from mergesearch.api.status import Phase, RecordKind, Stage
 from mergesearch.contract import EvaluationRequest
 from mergesearch.lifecycle import requests
-from unit.lifecycle.world import Bench, resource
+from unit.lifecycle.world import Bench, World, resource
 
 
 def test_no_sample_of_the_confirmation_was_seen_by_the_search() -> None:
@@ -118,6 +118,24 @@ def test_a_baseline_that_is_the_better_choice_stays_beside_the_winner_and_the_st
     assert confirmed.better is not None
     assert (confirmed.better.id, confirmed.better.path) == ("uniform", "abcdef-1/merges/uniform")
     assert set(bench.world.merges) == {"uniform", confirmed.id}
+    assert bench.world.most <= requests.merges_at_once(bench.resource.spec)
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_a_search_that_goes_on_after_all_baselines_were_confirmed_keeps_to_its_room(room: int) -> None:
+    searched = resource(
+        storage={"maxPending": room},
+        search={
+            "maxEvaluations": 8,
+            "baselines": ["Checkpoints", "Uniform", "MergeBest", "Greedy"],
+            "confirm": {"finalists": 1, "baselines": "All"},
+            "algorithm": {"cmaes": {"populationSize": 4}},
+        },
+    )
+    bench = Bench(searched, World(gains={"uniform": -0.02, "merge-best": -0.01}))
+    bench.rest()
+    bench.edit("search", max_evaluations=16)
+    assert bench.rest().rounds == 2
     assert bench.world.most <= requests.merges_at_once(bench.resource.spec)
 
 

@@ -44,7 +44,7 @@ from mergesearch.contract import (
 )
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.children import Child, children
-from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild
+from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Waiting
 from mergesearch.reasons import Reason
 from unit.lifecycle import consistency
 
@@ -281,6 +281,10 @@ class Process:
     unread: bool = False
     """Nobody can read what it has reported, but for the reports that were seen while it ran."""
     pointer: str | None = None
+    waiting: Waiting | None = None
+    """Why it does not start."""
+    made: bool = True
+    """Whether its Job is there."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -298,6 +302,7 @@ class Process:
         """It begins by removing what it was told to remove."""
         request = self.child.request
         self.state, self.started_at = ChildState.RUNNING, now
+        self.waiting, self.made = None, True
         self.answers = world.answers(request)
         if isinstance(request, MergeRequest | CleanupRequest):
             world.remove(request.prune)
@@ -325,6 +330,8 @@ class Process:
             reports_digest=self.pointer,
             started_at=self.started_at,
             ended_at=self.ended_at,
+            waiting=self.waiting,
+            made=self.made,
         )
 
 

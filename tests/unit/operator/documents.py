@@ -78,7 +78,7 @@ def unscheduled(message: str) -> Document:
 
 def written(since: float, kind: str = "PodScheduled", manager: str = "kube-scheduler") -> Document:
     """The record of who has last written a condition of a pod, and when."""
-    fields = {f'k:{{"type":"{kind}"}}': {".": {}, "f:message": {}}}
+    fields: Document = {f'k:{{"type":"{kind}"}}': {".": {}, "f:message": {}}}
     return {
         "manager": manager,
         "operation": "Update",

@@ -18,8 +18,10 @@ from mergesearch.contract import REPORT, REQUEST, Failure, ReadRequest, Request,
 from mergesearch.lifecycle import requests
 from mergesearch.lifecycle.children import children
 from mergesearch.lifecycle.requests import OfRecords
+from mergesearch.lifecycle.step import Waiting
 from mergesearch.reasons import Reason
 from mergesearch_operator import resources
+from mergesearch_operator.manifests import job
 from unit.lifecycle.world import Bench, End, Faults, Process, World, faults, resource, scored
 
 FOLDER = Path(__file__).parents[2] / "data" / "statuses"
@@ -120,6 +122,31 @@ def _complete(bench: Bench) -> None:
     bench.rest()
 
 
+def _held(bench: Bench, stage: Stage, waiting: Waiting, *, made: bool) -> None:
+    """In the second generation: what is to start does not."""
+    bench.until(lambda status: len(status.candidates) > POPULATION and _runs(stage)(status))
+    for process in bench.processes.values():
+        if process.child.launch.stage is stage:
+            process.waiting, process.made = waiting, made
+    bench.step()
+
+
+def _waiting(bench: Bench) -> None:
+    image = "not started after pendingDeadlineSeconds = 1800: the image example.org/evaluator:1 cannot be pulled"
+    _held(bench, Stage.EVALUATE, Waiting(Reason.IMAGE_UNAVAILABLE, image, overdue=True), made=True)
+
+
+def _blocked(bench: Bench) -> None:
+    quota = "exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=7"
+    _held(bench, Stage.MERGE, Waiting(Reason.FORBIDDEN, quota), made=False)
+
+
+def _better(bench: Bench) -> None:
+    """A baseline is the better choice on the unseen samples."""
+    bench.world.gains = {"uniform": -0.02}
+    bench.rest()
+
+
 MOMENTS: dict[str, Callable[[Bench], None]] = {
     "preflight": _preflight,
     "baselines": _baselines,
@@ -130,6 +157,9 @@ MOMENTS: dict[str, Callable[[Bench], None]] = {
     "confirming": _confirming,
     "comparing": _comparing,
     "complete": _complete,
+    "waiting": _waiting,
+    "blocked": _blocked,
+    "better": _better,
 }
 COMPLETE = "complete"
 
@@ -162,6 +192,15 @@ def hashes(request: Request) -> list[str]:
     return [*requests.hashes_of(request).values()] if isinstance(request, OfRecords) else [request.hash()]
 
 
+def _held_up(process: Process) -> Document:
+    """Why a child does not start, where that is so."""
+    waiting = process.waiting
+    if waiting is None:
+        return {}
+    facts = {"reason": waiting.reason, "message": waiting.message, "overdue": waiting.overdue}
+    return {"waiting": facts, "made": process.made}
+
+
 def kept_of(bench: Bench) -> Document:
     """A bench as it is kept."""
     made = bench.resource.to_document()
@@ -177,6 +216,8 @@ def kept_of(bench: Bench) -> Document:
                 "name": process.child.name,
                 "request": json.loads(process.child.request.model_dump_json()),
                 "hashes": hashes(process.child.request),
+                "digest": job.request_digest(process.child),
+                **_held_up(process),
             }
             for process in bench.processes.values()
         ],
@@ -202,7 +243,13 @@ def restored(document: Document) -> Bench:
     asked = {child["name"]: REQUEST.validate_python(child["request"]) for child in document["children"]}
     for child in children(found, found.status):
         if child.name in asked:
-            bench.processes[child.launch.number] = Process(replace(child, request=asked[child.name]))
+            process = Process(replace(child, request=asked[child.name]))
+            held = next(one for one in document["children"] if one["name"] == child.name)
+            if "waiting" in held:
+                facts = held["waiting"]
+                process.waiting = Waiting(Reason(facts["reason"]), facts["message"], facts["overdue"])
+                process.made = held["made"]
+            bench.processes[child.launch.number] = process
     return bench
 
 

@@ -1,5 +1,6 @@
 """Searches that an earlier release has left in mid-run: read, brought to their end, and nothing of them lost."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from mergesearch.api.status import MergeSearchStatus, Phase, decode_vector
 from mergesearch.lifecycle.children import children
 from mergesearch.lifecycle.step import Observed
 from mergesearch_operator import decisions, resources
+from mergesearch_operator.manifests import job
 from unit.lifecycle.world import Bench
 from unit.operator import golden_statuses as golden
 
@@ -33,9 +35,20 @@ def lost(old: Any, new: Any, where: str = "status") -> list[str]:
     return [] if old == new else [where]
 
 
+def whole(request: golden.Document) -> str:
+    """All that a request says, in its order, as its digest is taken of it: what is None is left out."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: plain(value) for name, value in part.items() if value is not None}
+        return [plain(value) for value in part] if isinstance(part, list) else part
+
+    return json.dumps(plain(request))
+
+
 def changed_history(old: golden.Document, new: golden.Document) -> list[str]:
     """What of the records, the algorithm and the start is lost or changed. A record that has not ended goes on: of it,
-    only what it scores has to stay. Of one that has, all but its weights on the workspace.
+    only what it scores has to stay, and no try is forgotten. Of one that has, all but its weights on the workspace.
     """
     found = [
         at
@@ -49,6 +62,8 @@ def changed_history(old: golden.Document, new: golden.Document) -> list[str]:
             names = set(record) - {"merged", "mergeHash"} if record.get("state") in ENDS else IDENTITY
             stays = {name: value for name, value in record.items() if name in names}
             found += lost(stays, now.get(record["id"]), f"{part}[{record['id']}]")
+            if now.get(record["id"], {}).get("attempt", 1) < record.get("attempt", 1):
+                found.append(f"{part}[{record['id']}].attempt")
     return found
 
 
@@ -95,6 +110,19 @@ def test_what_such_a_job_reports_answers_what_this_release_would_ask(release: st
     assert found.status is not None
     asked = {child.name: golden.hashes(child.request) for child in children(found, found.status)}
     assert asked == {child["name"]: child["hashes"] for child in kept["children"]}
+
+
+@every_moment
+def test_such_a_job_is_adopted_since_it_was_made_for_the_very_same_request(release: str, moment: str) -> None:
+    """Else every Job is ended and made anew at the upgrade."""
+    kept = golden.read(release, moment)
+    found = MergeSearch.model_validate(kept["resource"])
+    assert found.status is not None
+    made_for = {child["name"]: child for child in kept["children"]}
+    for child in children(found, found.status):
+        assert whole(json.loads(child.request.model_dump_json())) == whole(made_for[child.name]["request"])
+        # The first moments were kept without it.
+        assert made_for[child.name].get("digest") in (None, job.request_digest(child))
 
 
 @every_moment
@@ -150,4 +178,5 @@ def test_an_empty_observation_of_a_kept_search_changes_no_record() -> None:
         found = MergeSearch.model_validate(kept)
         assert found.status is not None
         after = decisions.decide(found, found.status, Observed(), golden.restored(golden.read(release, moment)).now)
-        assert [r.attempt for r in after.candidates] == [r.attempt for r in found.status.candidates]
+        for part in LISTS:
+            assert getattr(after, part) == getattr(found.status, part), (release, moment, part)
