@@ -30,7 +30,7 @@ def history(resource: MergeSearch) -> dict[str, Any]:
     confirmed = status.confirmed
     assert confirmed is not None
     # The folders and the hash of the comparison carry the search's UID.
-    unlike = {"path": True, "request_hash": True, "better": {"path"}}
+    unlike: dict[str, Any] = {"path": True, "request_hash": True, "better": {"path"}}
     found["confirmed"] = confirmed.model_dump(mode="json", exclude=unlike)
     return found
 
