@@ -99,7 +99,10 @@ def plan(
     file: Manifest,
     volume: Volumes = None,
     evaluation_seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds of one evaluation, as measured elsewhere.")
+        float | None, typer.Option(min=0.0, help="Seconds of one checkpoint on all samples that the search sees.")
+    ] = None,
+    unseen_samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples of one confirmation: all unseen ones, and held-out tasks.")
     ] = None,
     bandwidth: Annotated[float, typer.Option(min=1.0, help="MB per second that the volumes deliver.")] = 500.0,
 ) -> None:
@@ -107,7 +110,8 @@ def plan(
 
     With --volume checkpoints=DIR from the real sizes, with --evaluation-seconds also its time.
     """
-    planning.plan(file, volume or [], evaluation_seconds, 1e6 * bandwidth, _console())
+    measured = planning.Measured(evaluation_seconds, unseen_samples, 1e6 * bandwidth)
+    planning.plan(file, volume or [], measured, _console())
 
 
 @app.command()

@@ -3,6 +3,7 @@ sizes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -13,26 +14,77 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.errors import InvalidManifestError, InvalidRequestError
 from mergesearch.files import resolve_inside
+from mergesearch.lifecycle import timing
 from mergesearch.lifecycle.forecast import Forecast, forecast
 from mergesearch.reasons import Reason
 from mergesearch_cli import reading, volumes, words
 
 WEIGHTS = "*.safetensors"
+MORE = {
+    True: "add --unseen-samples, all documents of all tasks less those that the search sees.",
+    False: "give searchSamples to all tasks, and add --unseen-samples.",
+}
+"""What to add, by whether the samples of the search are known."""
 
 
-def plan(file: Path, volume: Sequence[str], seconds: float | None, bandwidth: float, console: Console) -> None:
+@dataclass(frozen=True)
+class Measured:
+    """What a person has measured, or knows of their tasks."""
+
+    seconds: float | None
+    """Of one evaluation on the samples of the search."""
+    unseen: int | None
+    """Samples of one confirmation."""
+    bandwidth: float
+    """Bytes per second that the volumes deliver."""
+
+
+def plan(file: Path, volume: Sequence[str], measured: Measured, console: Console) -> None:
     """Print evaluations, processes, bytes, disk, time and GPU-hours to expect. Raises InvalidManifestError."""
     resource = reading.load(file)
     sizes = checkpoint_bytes(resource.spec, volumes.parse(volume))
     total = sum(sizes.values())
     # One merge is as large as one of its inputs where these have its data type; the preflight knows it exactly.
     output = max(sizes.values(), default=0)
-    found = forecast(resource.spec, total, output, evaluation_seconds=seconds, bytes_per_second=bandwidth)
-    console.print(_table(resource, found, known=bool(sizes)))
-    if not sizes:
-        console.print("Bytes: add --volume checkpoints=DIR.", markup=False)
+    searched = timing.search_samples(resource.spec)
+    unseen = measured.unseen or timing.unseen_samples(resource.spec)
+    dearer = timing.dearer(resource.spec, searched, unseen)
+    found = forecast(
+        resource.spec,
+        total,
+        output,
+        evaluation_seconds=measured.seconds,
+        dearer=dearer or 1.0,
+        bytes_per_second=measured.bandwidth,
+    )
+    console.print(_table(resource, found, known=bool(sizes), at_least=dearer is None))
+    lines = [] if sizes else ["Bytes: add --volume checkpoints=DIR."]
+    for line in [*lines, *_about_time(measured.seconds, searched, unseen, dearer)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _about_time(seconds: float | None, searched: int | None, unseen: int | None, dearer: float | None) -> list[str]:
+    """What the time is measured on and what it does not hold."""
+    some = "the samples" if searched is None else f"the {words.count(searched, 'sample')}"
+    measured = f"of one checkpoint on {some} that the search sees of all tasks, on one evaluator that is up"
     if seconds is None:
-        console.print("Time and GPU-hours: add --evaluation-seconds, as measured for one checkpoint.", markup=False)
+        lines = [f"Time and GPU-hours: add --evaluation-seconds, as measured {measured}."]
+    else:
+        lines = [
+            f"Time: --evaluation-seconds is that {measured}. The preflight, and the start of an engine for each Job of "
+            "evaluations, come on top."
+        ]
+    if dearer is not None:
+        if searched is not None and unseen is not None:
+            each = f"{words.count(unseen, 'sample')}, {dearer:.1f} times as long as an evaluation of the search"
+            lines.append(f"Each confirmation scores {each}.")
+        return lines
+    lines.append(
+        "Each confirmation scores all unseen samples and the held-out tasks. How many these are only the preflight "
+        "counts, and until then a confirmation is taken to be as long as an evaluation of the search, which it may "
+        "exceed many times: " + MORE[searched is not None]
+    )
+    return lines
 
 
 def checkpoint_bytes(spec: MergeSearchSpec, folders: dict[str, Path]) -> dict[str, int]:
@@ -56,7 +108,7 @@ def checkpoint_bytes(spec: MergeSearchSpec, folders: dict[str, Path]) -> dict[st
     return sizes
 
 
-def _table(resource: MergeSearch, found: Forecast, *, known: bool) -> Table:
+def _table(resource: MergeSearch, found: Forecast, *, known: bool, at_least: bool) -> Table:
     spec = resource.spec
     table = Table.grid(padding=(0, 2))
     table.add_row("evaluations", str(found.evaluations))
@@ -66,6 +118,7 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool) -> Table:
     table.add_row("  confirmation", f"{found.confirmations} on unseen samples and held-out tasks")
     table.add_row("merges", str(found.merges))
     evaluators = words.count(spec.search.parallelism, "evaluator")
+    busy = timing.evaluators(spec)
     table.add_row("on one machine", f"1 merger and {evaluators}: processes that start once and stay for the whole run")
     table.add_row(
         "on a cluster",
@@ -73,6 +126,9 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool) -> Table:
         f"(evaluations, preflight, comparison, clean-up); at most {evaluators} at once",
     )
     table.add_row("waiting", f"at most {words.count(spec.storage.max_pending, 'merge')} for an evaluator")
+    if busy < spec.search.parallelism:
+        batch = f" in batches of {spec.evaluator.batch}" if spec.evaluator.batch > 1 else ""
+        table.add_row("", f"so that {busy} of {evaluators} find work at once{batch}: raise storage.maxPending")
     if known:
         table.add_row("read", words.size(found.bytes_read))
         table.add_row(
@@ -80,9 +136,10 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool) -> Table:
             f"{words.size(found.bytes_written)} in shards of {words.size(bytes_of(spec.merge.max_shard_size))}",
         )
         table.add_row("workspace", f"{words.size(found.workspace_bytes)} at most at any time")
+    few = "at least " if at_least else ""
     if found.seconds is not None:
-        table.add_row("time", words.duration(found.seconds))
+        table.add_row("time", few + words.duration(found.seconds))
     if found.gpu_hours:
         limit = spec.search.max_gpu_hours
-        table.add_row("GPU-hours", f"{found.gpu_hours:.1f}" + (f", limit {limit}" if limit is not None else ""))
+        table.add_row("GPU-hours", f"{few}{found.gpu_hours:.1f}" + (f", limit {limit}" if limit is not None else ""))
     return table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import MergeSearchStatus, Record, RecordState, Stage
-from mergesearch.lifecycle import accounting, expectations, requests, strategy
+from mergesearch.lifecycle import accounting, expectations, requests, strategy, timing
 
 STAGES_WITHOUT_RECORDS = 4
 """Two halves of the preflight, the comparison, the cleanup."""
@@ -42,12 +42,14 @@ def forecast(
     output_bytes: int,
     *,
     evaluation_seconds: float | None = None,
+    dearer: float = 1.0,
     bytes_per_second: float = 5e8,
 ) -> Forecast:
     """What the whole search will cost.
 
     `input_bytes` is the size of all checkpoints, `output_bytes` that of one merge; `evaluation_seconds` is the time of
-    one evaluation on one evaluator, and `bytes_per_second` what the volumes deliver.
+    one evaluation on the search samples on one evaluator, `dearer` how many times as long a confirmation takes, and
+    `bytes_per_second` what the volumes deliver.
     """
     count, wanted = len(spec.checkpoints), spec.search.baselines
     soups = sum(name in wanted for name in ("Uniform", "MergeBest")) + (count - 1 if "Greedy" in wanted else 0)
@@ -69,14 +71,16 @@ def forecast(
         + singles
         + soups
     )
-    evaluations = singles + soups + candidates + finalists + compared
     read, written = merger_processes * input_bytes, merges * output_bytes
     seconds = hours = None
     if evaluation_seconds is not None:
         merging = (read + written) / bytes_per_second
-        seconds = merging + evaluations * evaluation_seconds / spec.search.parallelism
+        counts = timing.Counts(singles, soups, generations, finalists + compared)
+        in_turn = timing.search_evaluations(spec, counts) + dearer * timing.confirmations(spec, counts)
+        together = singles + soups + candidates + dearer * counts.confirmations
+        seconds = merging + in_turn * evaluation_seconds
         gpu_seconds = merging * accounting.gpus_of(spec, Stage.MERGE)
-        gpu_seconds += evaluations * evaluation_seconds * accounting.gpus_of(spec, Stage.EVALUATE)
+        gpu_seconds += together * evaluation_seconds * accounting.gpus_of(spec, Stage.EVALUATE)
         hours = gpu_seconds / 3600
     return Forecast(
         baselines=singles + soups,

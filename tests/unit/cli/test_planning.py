@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,12 +13,12 @@ from mergesearch_cli import planning
 from unit.cli.searches import search, weights
 
 
-def planned(folder: Path, *volumes: str, seconds: float | None = None, **parts: object) -> str:
+def planned(folder: Path, *volumes: str, seconds: float | None = None, unseen: int | None = None, **parts: Any) -> str:
     """What `plan` prints, with single blanks."""
     file = folder / "search.yaml"
-    file.write_text(manifest.dump(search(**parts)))  # type: ignore[arg-type]
+    file.write_text(manifest.dump(search(**parts)))
     output = io.StringIO()
-    planning.plan(file, volumes, seconds, 1e6, Console(file=output, width=200))
+    planning.plan(file, volumes, planning.Measured(seconds, unseen, 1e6), Console(file=output, width=200))
     return " ".join(output.getvalue().split())
 
 
@@ -43,7 +44,10 @@ def test_without_the_checkpoints_it_says_how_to_know_the_bytes(tmp_path: Path) -
 
 
 def test_gpu_hours_are_shown_only_where_a_stage_asks_for_gpus(tmp_path: Path) -> None:
-    asked = {"evaluator": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}, "search": {"maxGpuHours": "5"}}
+    asked: dict[str, Any] = {
+        "evaluator": {"resources": {"limits": {"nvidia.com/gpu": "1"}}},
+        "search": {"maxGpuHours": "5"},
+    }
     assert "limit 5" in planned(tmp_path, seconds=60.0, **asked)
     assert "GPU-hours" not in planned(tmp_path, seconds=60.0)
 
@@ -66,3 +70,53 @@ def test_every_checkpoint_without_weights_is_named_with_its_folder(tmp_path: Pat
         f"checkpoint m-2: {root}/m-2: there is no such folder",
         f"checkpoint m-3: m-3: leads to {tmp_path}, outside its volume {root}",
     ]
+
+
+TASK = {"name": "a", "metric": "acc", "searchSamples": 20}
+SHORT: dict[str, Any] = {"baselines": [], "maxEvaluations": 4, "confirm": {"finalists": 2}}
+
+
+def test_a_confirmation_is_priced_by_its_samples(tmp_path: Path) -> None:
+    found = planned(tmp_path, seconds=10.0, unseen=100, objective={"tasks": [TASK]}, search=SHORT)
+    assert "time 2 min 20 s" in found, "4 evaluations, and 2 confirmations of 5 times as many samples"
+    assert "Each confirmation scores 100 samples, 5.0 times as long as an evaluation of the search." in found
+
+
+def test_samples_that_the_manifest_names_need_no_counting(tmp_path: Path) -> None:
+    ranges = {"search": {"start": 0, "stop": 10}, "unseen": {"start": 10, "stop": 40}}
+    tasks = [{"name": "a", "metric": "acc", "samples": ranges}]
+    found = planned(tmp_path, seconds=10.0, objective={"tasks": tasks}, search=SHORT)
+    assert "time 1 min 40 s" in found, "4 evaluations, and 2 confirmations of 3 times as many samples"
+
+
+def test_halves_of_a_task_take_as_long_as_each_other(tmp_path: Path) -> None:
+    found = planned(tmp_path, seconds=10.0, search=SHORT)
+    assert "time 1 min 0 s" in found
+    assert "only the preflight" not in found
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param({"objective": {"tasks": [TASK]}}, id="all but so many of a task"),
+        pytest.param({"heldOut": {"tasks": [{"name": "b", "metric": "acc"}]}}, id="a held-out task"),
+    ],
+)
+def test_where_nobody_knows_the_unseen_samples_it_says_so(parts: dict[str, Any], tmp_path: Path) -> None:
+    found = planned(tmp_path, seconds=10.0, search=SHORT, **parts)
+    assert "time at least 1 min 0 s" in found
+    assert "How many these are only the preflight counts" in found
+    assert "--unseen-samples" in found
+
+
+@pytest.mark.parametrize("seconds", [None, 10.0])
+def test_it_says_on_what_the_seconds_are_measured(seconds: float | None, tmp_path: Path) -> None:
+    found = planned(tmp_path, seconds=seconds, objective={"tasks": [TASK, {**TASK, "name": "b"}]})
+    assert "of one checkpoint on the 40 samples that the search sees of all tasks, on one evaluator that is up" in found
+
+
+def test_evaluators_that_the_room_for_merges_leaves_idle_are_named(tmp_path: Path) -> None:
+    parts: dict[str, Any] = {"storage": {**search().to_document()["spec"]["storage"], "maxPending": 2}}
+    wide = planned(tmp_path, seconds=10.0, search={**SHORT, "parallelism": 4}, **parts)
+    assert "so that 2 of 4 evaluators find work at once: raise storage.maxPending" in wide
+    assert "time 30 s" in wide, "two by two"

@@ -67,12 +67,29 @@ def test_no_search_that_goes_well_takes_more_than_was_forecast(parts: dict[str, 
     assert expected.workspace_bytes >= 10 * bench.world.most
 
 
-def plain(**search: object) -> Forecast:
+@settings(max_examples=100)
+@given(parts=specs)
+def test_no_search_that_goes_well_takes_longer_than_was_forecast(parts: dict[str, Any]) -> None:
+    """Where every merger takes the 10 seconds of reading, and every evaluator those of one evaluation."""
+    bench = Bench(resource(**parts))
+    expected = forecast(bench.resource.spec, 1000, 0, evaluation_seconds=10, bytes_per_second=100)
+    rounds = 0
+    while bench.status.completion_time is None:
+        bench.step()
+        rounds += any(one.child.launch.stage in (Stage.MERGE, Stage.EVALUATE) for one in bench.processes.values())
+        bench.work()
+    sealed = bench.resource.spec.search.confirm.finalists
+    assert expected.seconds is not None
+    assert 10 * (rounds - sealed) <= expected.seconds
+
+
+def plain(*, dearer: float = 1.0, storage: dict[str, int] | None = None, **search: object) -> Forecast:
     what = resource(
+        storage=storage or {"maxPending": 8},
         evaluator={"resources": {"limits": {"nvidia.com/gpu": "2"}}},
         search={"maxEvaluations": 8, "algorithm": {"cmaes": {"populationSize": 4}}, "baselines": ["Uniform"], **search},
     )
-    return forecast(what.spec, 10**9, 10**8, evaluation_seconds=100, bytes_per_second=10**8)
+    return forecast(what.spec, 10**9, 10**8, evaluation_seconds=100, dearer=dearer, bytes_per_second=10**8)
 
 
 def test_time_and_gpu_hours_follow_from_the_seconds_of_one_evaluation() -> None:
@@ -89,6 +106,26 @@ def test_more_evaluators_take_less_time_and_as_many_gpu_hours() -> None:
     assert four.seconds is not None
     assert four.seconds < one.seconds
     assert four.gpu_hours == one.gpu_hours
+
+
+def test_one_generation_waits_for_the_other() -> None:
+    """Of 8 candidates in two generations 3 at once take twice 2 turns, not 3; beside them come 1 and 4."""
+    found = plain(parallelism=3)
+    merging = (found.bytes_read + found.bytes_written) / 10**8
+    assert found.seconds == pytest.approx(merging + 100 * (1 + 2 + 2 + 2))
+
+
+def test_a_confirmation_takes_longer_as_it_has_more_samples() -> None:
+    one, dear = plain(), plain(dearer=3.0)
+    assert one.seconds is not None
+    assert one.gpu_hours is not None
+    assert dear.seconds == pytest.approx(one.seconds + 4 * 200)
+    assert dear.gpu_hours == pytest.approx(one.gpu_hours + 4 * 200 * 2 / 3600)
+
+
+def test_evaluators_without_room_for_merges_save_no_time() -> None:
+    narrow = {"maxPending": 2, "keepBest": 1}
+    assert plain(storage=narrow, parallelism=2).seconds == plain(storage=narrow, parallelism=4).seconds
 
 
 def test_without_the_seconds_of_an_evaluation_nobody_knows_the_time() -> None:
