@@ -63,7 +63,7 @@ class ClaimTemplate(ApiModel):
     access_modes: tuple[Literal["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"], ...] = Field(
         default=("ReadWriteMany",), min_length=1, max_length=3
     )
-    """Access modes; with ReadWriteOnce all pods of the search run on one node."""
+    """Access modes; with ReadWriteOnce alone all pods of the search are kept on one node."""
 
 
 class InputVolume(ApiModel):
@@ -239,9 +239,13 @@ class Search(ApiModel):
     max_evaluations: int = Field(default=50, ge=1, le=MAX_EVALUATIONS)
     """Candidates of the search to evaluate; baselines and confirmations come on top. May grow while the search runs."""
     max_duration: Duration | None = None
-    """Active time after which nothing new starts; queueing and suspension do not count. May change."""
+    """Active time after which no further candidate starts; queueing and suspension do not count. No cap on the whole:
+    what runs then finishes, and the confirmation follows, however long it takes. Lowered below the active time, it
+    finishes a search with what is scored by then. May change while the search runs."""
     max_gpu_hours: PositiveDecimal | None = None
-    """Nothing new starts when what ran and what is in flight would pass it. May change while the search runs."""
+    """Nothing new starts when what ran, what is in flight and the confirmation that has to follow are expected to pass
+    it, by what this search has measured; what runs is not ended for it. Unset sets no limit. Lowered so far that the
+    confirmation does not fit, the search fails. May change while the search runs."""
     parallelism: int = Field(default=1, ge=1, le=64)
     """Evaluator processes in flight. May change while the search runs."""
     max_failures: int = Field(default=8, ge=0, le=MAX_EVALUATIONS)
@@ -369,9 +373,10 @@ class MergeSearchSpec(ApiModel):
     evaluator: Evaluator = Evaluator()
     """The processes that score."""
     suspend: bool = False
-    """Start nothing new; everything is kept. May change while the search runs."""
+    """Start nothing new, the confirmation included; everything is kept. May change while the search runs."""
     suspend_policy: Literal["Drain", "Now"] = "Drain"
-    """Drain: what runs may finish. Now: it is ended and tried again later. May change while the search runs."""
+    """Drain: what has been started may finish, Jobs that wait in a queue included. Now: it is ended, and tried again
+    later with the same weights. May change while the search runs."""
     retry: Annotated[str, Field(max_length=64)] = ""
     """Any new value is the way out of Stalled: the preflight runs again, and failed candidates of the open generation
     get a new chance. May change while the search runs."""

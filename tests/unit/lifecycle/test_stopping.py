@@ -94,3 +94,27 @@ def test_a_search_with_a_raised_budget_proposes_what_one_with_that_budget_would_
     raised.rest()
     raised.edit("search", max_evaluations=12)
     assert [r.x for r in raised.rest().candidates] == [r.x for r in straight.rest().candidates]
+
+
+def test_a_duration_that_is_lowered_below_the_active_time_finishes_with_what_is_there() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 100, "parallelism": 2}))
+    bench.until(lambda status: scored(status, 4) and bool(status.launches))
+    running = {launch.number for launch in bench.status.launches}
+    bench.edit("search", max_duration="1s")
+    bench.step()
+    assert bench.status.phase is Phase.CONFIRMING
+    assert {launch.number for launch in bench.status.launches} == running, "what runs may finish, nothing else starts"
+    status = bench.rest()
+    assert bench.condition("Complete") == ("True", "DurationSpent")
+    assert status.confirmed is not None
+    assert len(status.candidates) < 100
+
+
+def test_a_duration_that_is_lowered_before_a_candidate_is_scored_fails_the_search() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 100}))
+    bench.until(lambda status: any(record.ended for record in status.baselines))
+    bench.edit("search", max_duration="1s")
+    status = bench.rest()
+    assert status.phase is Phase.FAILED
+    assert bench.condition("Failed") == ("True", "BudgetSpentUnconfirmed")
+    assert status.launches == ()
