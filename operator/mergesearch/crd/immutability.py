@@ -13,6 +13,10 @@ from mergesearch.crd.cel import Rules, rule
 from mergesearch.crd.paths import Schema, below
 
 REMEDY = "delete the search and create it again, or create another one under a new name"
+SOONER = (
+    "to end the search with what it has, lower spec.search.maxDuration below the time that has passed; suspend only "
+    "pauses it"
+)
 
 _FORBIDDEN = {"reason": "FieldValueForbidden"}
 
@@ -27,7 +31,7 @@ def by_place(spec: Schema, mutable: Iterable[str] = updates.MUTABLE, only_up: It
 
 def _rules(schema: Schema, path: str, mutable: frozenset[str], only_up: frozenset[str]) -> Iterator[tuple[str, Schema]]:
     if path in only_up:
-        message = f"{path} can only grow while a search runs: keep it or raise it; suspend stops a search early"
+        message = f"{path} can only grow while a search runs: keep it or raise it; {SOONER}"
         yield path, rule("self >= oldSelf", message, **_FORBIDDEN)
     if path in mutable:
         return
@@ -47,6 +51,9 @@ def _order(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
     if schema.get("x-kubernetes-list-type") == "map":
         (key,) = schema["x-kubernetes-list-map-keys"]
         message = f"the order of {path} cannot change once a search exists: restore it"
-        yield path, rule(f"self.map(a, a.{key}) == oldSelf.map(a, a.{key})", message, **_FORBIDDEN)
+        names, old = f"self.map(a, a.{key})", f"oldSelf.map(a, a.{key})"
+        # Names that come, go or are written otherwise are told by the rule beside it.
+        others = f"size(self) != size(oldSelf) || !{names}.all(a, a in {old})"
+        yield path, rule(f"{names} == {old} || {others}", message, **_FORBIDDEN)
     for name, child in schema.get("properties", {}).items():
         yield from _order(child, below(path, name))

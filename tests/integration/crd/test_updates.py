@@ -35,6 +35,8 @@ class Case:
     base: Base = "full"
     told: Sequence[str] = ()
     """Parts of the refusal, in order; empty: it is accepted."""
+    untold: str = "restore it"
+    """What the refusal does not say, unless it is told."""
     before: Edits | None = None
     """What was other than in the good manifest from the beginning."""
 
@@ -69,7 +71,7 @@ A, B, C = (
 )
 REFUSED = (
     Case("fewer evaluations", {"spec.search.maxEvaluations": 63},
-         told=["spec.search.maxEvaluations", "can only grow", "suspend stops a search early"]),
+         told=["spec.search.maxEvaluations", "can only grow", "lower spec.search.maxDuration", "suspend only pauses"]),
     Case("evaluations left out, which would be the default and fewer", {"spec.search.maxEvaluations": REMOVED},
          told=["spec.search.maxEvaluations", "can only grow"]),
     Case("more evaluations than a status holds", {"spec.search.maxEvaluations": 501}, told=["equal to 500"]),
@@ -83,6 +85,12 @@ REFUSED = (
         {"name": "b", "metric": "acc"}, {"name": "a", "metric": "acc"}]}, "minimal", before={
         "spec.objective.tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acc"}]},
         told=["spec.objective.tasks", "restore it"]),
+    Case("another name of one of two tasks", {"spec.objective.tasks[1].name": "c"}, "minimal", before={
+        "spec.objective.tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acc"}]},
+        told=["spec.objective", "cannot change", REMEDY]),
+    Case("a task less", {"spec.objective.tasks": [{"name": "b", "metric": "acc"}]}, "minimal", before={
+        "spec.objective.tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acc"}]},
+        told=["spec.objective", "cannot change", REMEDY]),
     Case("held-out tasks in another order", {"spec.heldOut.tasks": [
         {"name": "b", "metric": "acc"}, {"name": "a", "metric": "acc"}]}, "minimal", before={
         "spec.heldOut.tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acc"}]},
@@ -142,6 +150,7 @@ def test_the_api_server_refuses_an_update_to(case: Case, searches: Searches) -> 
     answer = update(searches, case.base, case.edits, case.before)
 
     assert not answer.accepted
+    assert case.untold in case.told or case.untold not in answer.message
     rest = answer.message
     for part in case.told:
         assert part in rest, answer.message
