@@ -1,6 +1,10 @@
 """What the preflight has found: the checkpoints and tasks that later requests are checked against; pure."""
 
+import re
+from collections.abc import Iterator
+
 from mergesearch.api.base import number_of
+from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
 from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport
 from mergesearch.lifecycle import launches, roles, samples
@@ -86,11 +90,25 @@ def stall(step: Step, reason: Reason, message: str) -> Step:
 
 
 def failure_of(step: Step, report: PreflightTasksReport, failure: Failure) -> Failure:
-    """What the evaluator has found, with what the search wants of the tasks that it could load and they have not."""
-    wrong = "; ".join(samples.problems(step.spec, _tasks(report)))
-    if not wrong:
-        return failure
-    return failure.model_copy(update={"message": _both(failure.message, f"{Reason.TOO_FEW_SAMPLES}: {wrong}")})
+    """What the evaluator has found, with the fields of the tasks that it could not load, and what the search wants of
+    those that it could load and they have not.
+    """
+    message = failure.message
+    if fields := "\n".join(_not_loaded(step.spec, report, message)):
+        message = _both(message, fields)
+    if wrong := "; ".join(samples.problems(step.spec, _tasks(report))):
+        message = _both(message, f"{Reason.TOO_FEW_SAMPLES}: {wrong}")
+    return failure.model_copy(update={"message": message})
+
+
+def _not_loaded(spec: MergeSearchSpec, report: PreflightTasksReport, message: str) -> Iterator[str]:
+    """The fields of tasks that the message is about, and that nothing is known of."""
+    loaded = {task.name for task in report.tasks}
+    parts = (("spec.objective.tasks", spec.objective.tasks), ("spec.heldOut.tasks", spec.held_out.tasks))
+    for path, tasks in parts:
+        for index, task in enumerate(tasks):
+            if task.name not in loaded and re.search(rf"(?<![\w-]){re.escape(task.name)}(?![\w-])", message):
+                yield f"{path}[{index}].name: {task.name} cannot be loaded; on a cluster another name needs a new search"
 
 
 def _both(first: str, second: str) -> str:

@@ -25,7 +25,10 @@ STALLED: dict[Reason, str] = {
         "Mend what may change, {retry}. What may not change needs a new search: delete this one, mend the manifest and "
         "start it again; `mergesearch validate` prints the same problems."
     ),
-    Reason.PREFLIGHT_FAILED: "Mend what the preflight names, or see its log, {retry}.",
+    Reason.PREFLIGHT_FAILED: (
+        "Mend what the preflight names, or see its log, {retry}. A name or path that is wrong in the manifest needs a "
+        "new search: the tasks and checkpoints of this one cannot be changed."
+    ),
     Reason.TOO_MANY_FAILURES: "See why the candidates fail, mend it or raise search.maxFailures, {retry}.",
     Reason.GENERATION_FAILED: "See why the candidates fail and mend it, {retry}, and the failed ones are tried again.",
     Reason.REPEATED_FAILURE: "All fail for the same reason: mend it, {retry}, and the failed ones are tried again.",
@@ -63,7 +66,26 @@ STALLED: dict[Reason, str] = {
         "it waits for, such as a volume, a secret or a very large image: mend that, and the search goes on by itself. "
         "To have another pod at once, do so, {retry}."
     ),
-    Reason.CHECKPOINT_MISSING: "Put the checkpoint where the manifest says that it is, {retry}.",
+    Reason.CHECKPOINT_MISSING: (
+        "Put the checkpoint where the manifest says that it is, {retry}. Where the manifest is wrong a new search is "
+        "needed: the checkpoints of this one cannot be changed."
+    ),
+    Reason.TASK_UNKNOWN: (
+        "Where the name is wrong a new search is needed: the tasks of this one cannot be changed, and a retry finds the "
+        "same. Where its file is missing or broken, put it right on the volume of the tasks, {retry}."
+    ),
+    Reason.TASK_UNREADABLE: (
+        "Mend the file of the task that the message names, {retry}. Where the manifest names the wrong task a new search "
+        "is needed: the tasks of this one cannot be changed."
+    ),
+    Reason.METRIC_MISSING: (
+        "Where the metric or filter is wrong in the manifest a new search is needed: the tasks of this one cannot be "
+        "changed. Where the task should have it, mend the file of the task, {retry}."
+    ),
+    Reason.METRIC_UNSUPPORTED: (
+        "Another metric needs a new search: the tasks of this one cannot be changed. Or give the task of your own one "
+        "that is supported, under the same name, {retry}."
+    ),
 }
 """By the reason of the stall; all others get DEFAULT."""
 BEFORE_SCORES: dict[tuple[Reason, Place], str] = {
@@ -71,6 +93,20 @@ BEFORE_SCORES: dict[tuple[Reason, Place], str] = {
         "Ask for smaller sample counts in the manifest and run the same command again, without --retry; or give the "
         "task more documents, {retry}."
     ),
+    **{
+        (reason, Place.MACHINE): (
+            "What is wrong in the manifest, such as a name or a path: mend it there and run the same command again, "
+            "without --retry. What is wrong in a file: mend that, {retry}."
+        )
+        for reason in (
+            Reason.PREFLIGHT_FAILED,
+            Reason.CHECKPOINT_MISSING,
+            Reason.TASK_UNKNOWN,
+            Reason.TASK_UNREADABLE,
+            Reason.METRIC_MISSING,
+            Reason.METRIC_UNSUPPORTED,
+        )
+    },
 }
 """What is advised instead while nothing is scored: on one machine the manifest can still be edited then."""
 

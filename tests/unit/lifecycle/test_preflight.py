@@ -139,6 +139,30 @@ def test_few_samples_of_one_task_are_told_beside_the_wrong_metric_of_another() -
     ]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [("b", "spec.objective.tasks[1].name: b"), ("h", "spec.heldOut.tasks[0].name: h")],
+    ids=["a task of the objective", "a held-out task"],
+)
+def test_a_task_that_nobody_knows_is_told_with_its_field_and_what_another_name_needs(wrong: str, field: str) -> None:
+    bench = Bench(resource())
+    bench.step()
+    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    (report,) = process.reports
+    assert isinstance(report, PreflightTasksReport)
+    unknown = Failure(reason=Reason.TASK_UNKNOWN, message=f"lm-eval knows no task {wrong!r} (nearest: x)")
+    rest = tuple(task for task in report.tasks if task.name != wrong)
+    process.reports = [report.model_copy(update={"failure": unknown, "tasks": rest})]
+    bench.step()
+    assert bench.status.stalled is not None
+    assert bench.status.stalled.message.splitlines() == [
+        unknown.message,
+        f"{field} cannot be loaded; on a cluster another name needs a new search",
+    ]
+
+
 @pytest.mark.parametrize("lengths", [(2000, 2000), (2000, 50), (50, 2000)], ids=["both long", "first", "second"])
 def test_long_lists_of_problems_leave_room_for_each_other(lengths: tuple[int, int]) -> None:
     both = [
