@@ -15,6 +15,11 @@ from mergesearch_cli import output, shell, view
 from mergesearch_cli.runner import Activity
 from mergesearch_cli.state import StateFolder
 
+COPY = (
+    "No `mergesearch run` has made this folder: it holds a copy of the resource as of its last write. How the search "
+    "stands now is known where it runs; this folder is not for `mergesearch run`."
+)
+
 
 def load(file: Path) -> MergeSearch:
     """The manifest in a file. Raises InvalidManifestError with every problem."""
@@ -49,10 +54,12 @@ def status(state: StateFolder, form: str, console: Console) -> None:
     elif form == "yaml":
         console.file.write(manifest.dump(resource))
     else:
-        held = state.is_held()
+        held, own = state.is_held(), state.is_of_a_run()
         console.print(view.picture(resource, Activity(), held=held))
-        lines = sentences(summary.summarize(resource, Place.MACHINE))
-        if not held and not shell.rests(resource):
+        lines = sentences(summary.summarize(resource, _place(state)))
+        if not own:
+            lines.append(COPY)
+        elif not held and not shell.rests(resource):
             again = (
                 "work in flight will be started again by"
                 if resource.status and resource.status.launches
@@ -72,17 +79,21 @@ def report(state: StateFolder, path: Path | None, console: Console) -> None:
     """Write the page. Raises InvalidManifestError if there is no search or `path` is a folder."""
     path = path or state.report
     output.refuse_folder(path, "--output")
-    write_report(_existing(state), path)
+    write_report(_existing(state), path, _place(state))
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-def write_report(resource: MergeSearch, path: Path) -> None:
+def write_report(resource: MergeSearch, path: Path, place: Place = Place.MACHINE) -> None:
     """Write the page of a search. Raises GiveUpError."""
     # It draws with matplotlib, which no other command should have to wait for.
     from mergesearch.report import page
 
     then = "mend that, or name another file with `mergesearch report -o`; the search itself is kept"
-    output.write(path.absolute(), page.render(summary.summarize(resource, Place.MACHINE)), then=then)
+    output.write(path.absolute(), page.render(summary.summarize(resource, place)), then=then)
+
+
+def _place(state: StateFolder) -> Place:
+    return Place.MACHINE if state.is_of_a_run() else Place.CLUSTER
 
 
 def _existing(state: StateFolder) -> MergeSearch:

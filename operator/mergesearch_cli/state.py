@@ -76,6 +76,10 @@ class StateFolder:
         except FileNotFoundError:
             return False
 
+    def is_of_a_run(self) -> bool:
+        """Whether a run on this machine has made this folder; otherwise its document was copied from elsewhere."""
+        return self.lock.exists() or self.volumes.exists()
+
     def read(self) -> MergeSearch | None:
         """The search as it was last written; None where there is none. Raises InvalidManifestError if this is no
         folder, GiveUpError if what is there cannot be read.

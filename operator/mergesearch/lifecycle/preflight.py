@@ -108,7 +108,8 @@ def _not_loaded(spec: MergeSearchSpec, report: PreflightTasksReport, message: st
     for path, tasks in parts:
         for index, task in enumerate(tasks):
             if task.name not in loaded and re.search(rf"(?<![\w-]){re.escape(task.name)}(?![\w-])", message):
-                yield f"{path}[{index}].name: {task.name} cannot be loaded; on a cluster another name needs a new search"
+                field = f"{path}[{index}].name"
+                yield f"{field}: {task.name} cannot be loaded; on a cluster another name needs a new search"
 
 
 def _both(first: str, second: str) -> str:

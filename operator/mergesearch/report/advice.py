@@ -71,12 +71,12 @@ STALLED: dict[Reason, str] = {
         "needed: the checkpoints of this one cannot be changed."
     ),
     Reason.TASK_UNKNOWN: (
-        "Where the name is wrong a new search is needed: the tasks of this one cannot be changed, and a retry finds the "
-        "same. Where its file is missing or broken, put it right on the volume of the tasks, {retry}."
+        "Where the name is wrong a new search is needed: the tasks of this one cannot be changed, and a retry finds "
+        "the same. Where its file is missing or broken, put it right on the volume of the tasks, {retry}."
     ),
     Reason.TASK_UNREADABLE: (
-        "Mend the file of the task that the message names, {retry}. Where the manifest names the wrong task a new search "
-        "is needed: the tasks of this one cannot be changed."
+        "Mend the file of the task that the message names, {retry}. Where the manifest names the wrong task a new "
+        "search is needed: the tasks of this one cannot be changed."
     ),
     Reason.METRIC_MISSING: (
         "Where the metric or filter is wrong in the manifest a new search is needed: the tasks of this one cannot be "

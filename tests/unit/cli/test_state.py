@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import Decision
 from mergesearch.errors import GiveUpError, InvalidManifestError, MergeSearchError, StateHeldError
+from mergesearch.reasons import Reason
 from mergesearch_cli import reading
 from mergesearch_cli.state import StateFolder, adopt
 from unit.cli.searches import search
@@ -235,6 +237,26 @@ def test_the_status_shows_what_the_verdict_has_to_be_read_with_and_the_warnings(
     shown = output.getvalue().splitlines()
     assert "On unseen samples uniform is the better choice." in shown
     assert "Warning: m-2 and m-3 are equal" in shown
+
+
+def test_a_resource_that_came_from_a_cluster_is_a_copy_and_not_for_a_run(tmp_path: Path) -> None:
+    history = histories.run(histories.manifest(maxEvaluations=6))
+    resting = next(status for status in history.statuses if status.launches)
+    stalled = resting.model_copy(update={"stalled": Decision(reason=Reason.STORAGE_FULL, message="full")})
+    state, output = StateFolder(tmp_path), io.StringIO()
+    state.document.write_text(with_status(history.resource, stalled).model_dump_json(by_alias=True))
+    reading.status(state, "table", Console(file=output, width=200))
+    told = output.getvalue()
+    assert told.splitlines()[-1].startswith("No `mergesearch run` has made this folder: it holds a copy")
+    assert "will be started again" not in told
+    assert "set spec.retry to a new value" in told
+    assert "--retry" not in told
+    reading.report(state, tmp_path / "page.html", console())
+    assert "set spec.retry to a new value" in (tmp_path / "page.html").read_text()
+    with state.held():
+        """A run has it."""
+    reading.status(state, "table", Console(file=output, width=200))
+    assert "No run holds this folder: work in flight will be started again" in output.getvalue()
 
 
 def console() -> Console:
