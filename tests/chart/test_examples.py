@@ -1,13 +1,14 @@
 """The examples for clusters are taken as they are, and the commands that lead to them name what is there."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 import yaml
 
 from chart.helm import container, render
-from cluster import settings
+from cluster import settings, waiting
 from cluster.handle import Cluster
 from mergesearch.api import manifest
 
@@ -19,24 +20,74 @@ README = (settings.ROOT / "README.md").read_text()
 def test_an_api_server_takes_the_search_and_its_claims(
     serving_cluster: Cluster, namespaces: Callable[[str], str]
 ) -> None:
-    files = sorted(EXAMPLES.glob("*.yaml"))
+    files = sorted(EXAMPLES.rglob("*.yaml"))
     flags = [word for path in files for word in ("-f", str(path))]
     said = serving_cluster.kubectl(
         *("apply", "--dry-run=server", "--validate=strict", "--namespace", namespaces("example")), *flags
     )
     assert said.splitlines() == [
+        "pod/copy created (server dry run)",
+        "mergesearch.mergesearch.io/chat-public created (server dry run)",
+        "persistentvolumeclaim/huggingface created (server dry run)",
         "mergesearch.mergesearch.io/chat created (server dry run)",
+        "validatingadmissionpolicy.admissionregistration.k8s.io/mergesearch-gpu-hours created (server dry run)",
+        "validatingadmissionpolicybinding.admissionregistration.k8s.io/mergesearch-gpu-hours created (server dry run)",
         "persistentvolumeclaim/checkpoints created (server dry run)",
         "persistentvolumeclaim/merges created (server dry run)",
     ]
 
 
-def test_the_search_has_no_problem_and_finds_its_claims() -> None:
-    text = (EXAMPLES / "mergesearch.yaml").read_text()
+def test_the_pod_that_copies_passes_the_restricted_standard(
+    serving_cluster: Cluster, namespaces: Callable[[str], str]
+) -> None:
+    namespace = namespaces("restricted")
+    serving_cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    serving_cluster.kubectl("apply", "--dry-run=server", "--namespace", namespace, "-f", str(EXAMPLES / "copy.yaml"))
+
+
+HOURS: dict[str, tuple[str, bool]] = {"none": ("null", False), "too many": ('"201"', False), "few": ('"40"', True)}
+
+
+@pytest.fixture
+def policy(serving_cluster: Cluster) -> Iterator[Callable[[], str]]:
+    """Applies the policy; it is gone after the test."""
+    file = ("-f", str(EXAMPLES / "policy" / "gpu-hours.yaml"))
+    yield lambda: serving_cluster.kubectl("apply", *file)
+    serving_cluster.kubectl("delete", *file)
+
+
+@pytest.mark.parametrize(("hours", "taken"), HOURS.values(), ids=HOURS.keys())
+def test_the_policy_asks_for_gpu_hours_and_lets_other_edits_of_older_searches_pass(
+    serving_cluster: Cluster, namespaces: Callable[[str], str], policy: Callable[[], str], hours: str, taken: bool
+) -> None:
+    here = ("--namespace", namespaces("budgets"))
+    chat = (EXAMPLES / "mergesearch.yaml").read_text().replace('maxGpuHours: "40"', 'maxGpuHours: "900"')
+    serving_cluster.kubectl("create", *here, "-f", "-", stdin=chat)
+    policy()
+    serving_cluster.kubectl("label", "namespace", here[1], "mergesearch.io/gpu-hours=required")
+    another = ("create", *here, "--dry-run=server", "-f", "-")
+    new = chat.replace("name: chat\n", "name: another\n")
+    waiting.until("the policy holds", lambda: serving_cluster.run_kubectl(*another, stdin=new).returncode != 0)
+
+    edit = ("patch", "msearch", "chat", *here, "--type", "merge", "-p")
+    serving_cluster.kubectl(*edit, '{"spec": {"suspend": true}}')
+    created = serving_cluster.run_kubectl(*another, stdin=new.replace('"900"', hours))
+    changed = serving_cluster.run_kubectl(*edit, f'{{"spec": {{"search": {{"maxGpuHours": {hours}}}}}}}')
+    for done in (created, changed):
+        assert (done.returncode == 0) == taken, done.stderr
+        assert taken or "set spec.search.maxGpuHours" in done.stderr
+
+
+CLAIMS = {"": ("checkpoints", "merges"), "huggingface": ("huggingface",)}
+
+
+@pytest.mark.parametrize("folder", CLAIMS, ids=["plain", "huggingface"])
+def test_a_search_has_no_problem_and_finds_its_claims(folder: str) -> None:
+    text = (EXAMPLES / folder / "mergesearch.yaml").read_text()
     assert list(manifest.problems(text)) == []
-    for claim in ("checkpoints", "merges"):
+    for claim in CLAIMS[folder]:
         assert f"claimName: {claim}" in text
-        assert f"name: {claim}\n" in (EXAMPLES / "storage.yaml").read_text()
+        assert f"name: {claim}\n" in (EXAMPLES / folder / "storage.yaml").read_text()
 
 
 def test_an_api_server_takes_the_quickstart_and_its_volumes(serving_cluster: Cluster) -> None:
