@@ -37,7 +37,6 @@ EVERYTHING: Values = {
         "port": 19090,
         "service": {"annotations": {"example.org/e": "f"}},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
-        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
         "dashboard": {"enabled": True, "annotations": {"folder": "x"}},
     },
@@ -51,6 +50,15 @@ EVERYTHING: Values = {
     },
 }
 """Values with which everything that the chart can make is made, and everything that can be set is."""
+POD_MONITOR: Values = {
+    **EVERYTHING,
+    "metrics": {
+        **EVERYTHING["metrics"],
+        "serviceMonitor": {"enabled": False},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    },
+}
+"""The same with the monitor that excludes the other one."""
 
 
 def helm(*args: str, values: Values | None = None, kubeconfig: Path | None = None) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chart.helm import CHART, EVERYTHING, render, try_helm
+from chart.helm import CHART, EVERYTHING, POD_MONITOR, render, try_helm
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown-value": ({"replicas": 2}, "additional properties 'replicas' not allowed"),
@@ -65,6 +65,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
         "metrics.serviceMonitor.enabled needs metrics.service.enabled",
     ),
+    "two-monitors": (
+        {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
+        "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true",
+    ),
+    "account-without-a-name": (
+        {"serviceAccount": {"create": False}},
+        "serviceAccount.create is false and serviceAccount.name is empty",
+    ),
     "one-port-for-two": ({"probe": {"port": 9090}}, "probe.port and metrics.port are both 9090"),
 }
 
@@ -79,7 +87,9 @@ def test_a_bad_value_is_refused_and_named(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{}, EVERYTHING, {"global": {"of": "a parent"}}], ids=["none", "everything", "global"]
+    "values",
+    [{}, EVERYTHING, POD_MONITOR, {"global": {"of": "a parent"}}],
+    ids=["none", "everything", "pod-monitor", "global"],
 )
 def test_good_values_are_taken(values: dict[str, Any]) -> None:
     assert render(values)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from chart import values_page
-from chart.helm import CHART, EVERYTHING, Document, Values, container, helm, only, render
+from chart.helm import CHART, EVERYTHING, POD_MONITOR, Document, Values, container, helm, only, render
 from cluster import settings
 from cluster.handle import Cluster
 from mergesearch.api.status import Stage
@@ -17,7 +17,7 @@ from mergesearch.lifecycle.roles import EVALUATOR_STAGES
 from mergesearch_operator import constants
 from mergesearch_operator.settings import Images, Settings, from_environment
 
-VALUES = {"default": {}, "everything": EVERYTHING}
+VALUES = {"default": {}, "everything": EVERYTHING, "pod monitor": POD_MONITOR}
 VERSION = tomllib.loads((settings.ROOT / "pyproject.toml").read_text())["project"]["version"]
 OF_THE_CLUSTER = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
 
@@ -94,8 +94,8 @@ def test_ports_probes_and_service_name_the_same_ports() -> None:
         assert container(rendered)[probe]["httpGet"] == {"path": "/healthz", "port": "probe"}
     (port,) = only(rendered, "Service")["spec"]["ports"]
     assert port["targetPort"] == "metrics"
-    for kind, endpoints in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
-        (endpoint,) = only(rendered, kind)["spec"][endpoints]
+    monitor, pod_monitor = only(rendered, "ServiceMonitor"), only(render(POD_MONITOR), "PodMonitor")
+    for (endpoint,) in (monitor["spec"]["endpoints"], pod_monitor["spec"]["podMetricsEndpoints"]):
         assert endpoint["port"] == "metrics"
         assert endpoint["honorLabels"] is True
 
@@ -104,8 +104,9 @@ def test_services_and_monitors_select_the_operators_pod() -> None:
     rendered = render(EVERYTHING)
     labels = only(rendered, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
     assert only(rendered, "Service")["spec"]["selector"].items() <= labels
-    for kind in ("Deployment", "PodMonitor", "PodDisruptionBudget"):
-        assert only(rendered, kind)["spec"]["selector"]["matchLabels"].items() <= labels
+    pod_monitor = only(render(POD_MONITOR), "PodMonitor")
+    for one in (pod_monitor, only(rendered, "Deployment"), only(rendered, "PodDisruptionBudget")):
+        assert one["spec"]["selector"]["matchLabels"].items() <= labels
     service = only(rendered, "Service")["metadata"]["labels"].items()
     assert only(rendered, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= service
 
@@ -198,3 +199,25 @@ def test_every_value_says_what_it_is_for() -> None:
 
 def _environment(values: dict[str, Any]) -> dict[str, str]:
     return {variable["name"]: variable["value"] for variable in container(render(values))["env"]}
+
+
+REGISTRY = {"repository": "registry.example/mergesearch/operator"}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "mergesearch/operator"),
+        ({"image": REGISTRY}, "mergesearch/merger"),
+        ({"image": REGISTRY, "searches": {"merger": REGISTRY, "evaluator": {"repository": "localhost/e"}}}, None),
+        ({"image": REGISTRY, "searches": {"merger": REGISTRY, "evaluator": {"repository": "here:5000/e"}}}, None),
+    ],
+    ids=["all", "one", "none", "port"],
+)
+def test_the_notes_tell_of_images_without_a_registry(light_cluster: Cluster, values: Values, told: str | None) -> None:
+    dry = ("install", "x", str(CHART), "--dry-run=client")
+    # The definition may be there, and does not belong to this release.
+    values = {**values, "crds": {"create": False}}
+    said = helm(*dry, values=values, kubeconfig=light_cluster.kubeconfig)
+    words = [line for line in said.splitlines() if "names no registry" in line]
+    assert [line.split()[2] for line in words] == ([told] if told else [])

@@ -36,7 +36,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.serviceAccount.name }}
 {{- else if .Values.serviceAccount.create }}
 {{- include "mergesearch.fullname" . }}
-{{- else }}default
+{{- else }}
+{{- fail "serviceAccount.create is false and serviceAccount.name is empty: the roles would go to the namespace's account default and to all its pods; name an account that exists" }}
 {{- end }}
 {{- end }}
 
