@@ -21,6 +21,11 @@ class Reason(StrEnum):
     REPLAY_DIVERGED = "ReplayDiverged"
     IMAGE_CHANGED = "ImageChanged"
     NOT_YET = "NotYet"
+    # Ready: what the comparison on unseen samples has shown.
+    GAIN = "Gain"
+    NO_GAIN = "NoGain"
+    BASELINE_BETTER = "BaselineBetter"
+    UNPROVEN = "Unproven"
     # Complete, because ...
     BUDGET_SPENT = "BudgetSpent"
     GOAL_REACHED = "GoalReached"

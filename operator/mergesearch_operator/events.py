@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from mergesearch.api.base import API_VERSION, KIND
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import MergeSearchStatus, Record, RecordState
+from mergesearch.api.status import Best, MergeSearchStatus, Phase, Record, RecordKind, RecordState
 from mergesearch.contract import digest
+from mergesearch.lifecycle import records, summary
 from mergesearch.reasons import Reason
 from mergesearch_operator import constants
 
@@ -18,8 +19,10 @@ LONGEST_NOTE = 1000
 NEW_BEST = "NewBest"
 """Reason of an Event that no condition has: a better candidate."""
 WARNINGS = ("Stalled", "Failed")
-TOLD = ("Stalled", "Suspended", "Complete", "Failed")
+TOLD = ("Stalled", "Suspended", "Complete", "Ready", "Failed")
 """Conditions whose becoming true is told."""
+TOLD_BY_CONDITIONS = (Phase.STALLED, Phase.SUSPENDED, Phase.COMPLETE, Phase.FAILED)
+"""Phases that a condition tells better."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Note:
 
 def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]:
     """What a person wants to read under `kubectl describe`."""
-    if before.phase != after.phase or before.start_time is None:
-        yield Note("Normal", after.phase.value, f"the search is in its phase {after.phase}")
+    if after.phase not in TOLD_BY_CONDITIONS and (before.phase != after.phase or before.start_time is None):
+        said = summary.closing(after) if after.phase is Phase.CONFIRMING else ""
+        yield Note("Normal", after.phase.value, said or f"the search is in its phase {after.phase}")
     was = {condition.type: condition for condition in before.conditions}
     for condition in after.conditions:
         old = was.get(condition.type)
@@ -46,7 +50,14 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
     for old_record, new_record in changed_records(before, after):
         yield from _of_record(old_record, new_record)
     if after.best is not None and (before.best is None or before.best.id != after.best.id):
-        yield Note("Normal", NEW_BEST, f"{after.best.id} has {after.best.fitness:.4f} on the search samples")
+        yield Note("Normal", NEW_BEST, _of_best(after, after.best))
+
+
+def _of_best(status: MergeSearchStatus, best: Best) -> str:
+    """A best candidate, with the best baseline to see it by."""
+    others = records.best_first(record for record in status.baselines if record.kind is not RecordKind.NOISE)
+    beside = f"; the best baseline, {others[0].id}, has {others[0].fitness:.4f}" if others else ""
+    return f"{best.id} has {best.fitness:.4f} on the search samples{beside}"
 
 
 def changed_records(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[tuple[Record, Record]]:

@@ -458,6 +458,9 @@ class MergeSearchStatus(ApiModel):
     """Best candidate so far."""
     confirmed: Confirmed | None = None
     """The winner."""
+    gain: float | None = None
+    """Of the winner, once there is one: the smallest of its gains over the baselines that were confirmed; before that,
+    of the best candidate over the best baseline on the search samples."""
     pareto: tuple[Id, ...] = Field(default=(), max_length=MAX_RECORDS)
     """Candidates that no other beats on every held-in task."""
     noise: float | None = None

@@ -26,7 +26,7 @@ COLUMNS: tuple[Mapping[str, str | int], ...] = (
     {"name": "Done", "type": "integer", "jsonPath": ".status.counts.scored"},
     {"name": "Max", "type": "integer", "jsonPath": ".spec.search.maxEvaluations"},
     {"name": "Best", "type": "number", "jsonPath": ".status.best.fitness"},
-    {"name": "Gain", "type": "number", "jsonPath": ".status.best.gain"},
+    {"name": "Gain", "type": "number", "jsonPath": ".status.gain"},
     {"name": "Failed", "type": "integer", "jsonPath": ".status.counts.failed"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )

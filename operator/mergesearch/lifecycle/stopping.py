@@ -68,7 +68,7 @@ def the_time_is_spent(step: Step) -> Decision | None:
     limit = step.spec.search.max_duration
     if limit is None or clock.active_seconds(step) < seconds_of(limit):
         return None
-    return Decision(reason=Reason.DURATION_SPENT, message=f"search.maxDuration is {limit}")
+    return Decision(reason=Reason.DURATION_SPENT, message=f"search.maxDuration of {limit} is spent")
 
 
 def the_gpu_hours_are_spent(step: Step) -> Decision | None:

@@ -10,8 +10,9 @@ from mergesearch.api.status import (
     Phase,
     RecordKind,
     RecordState,
+    Stage,
 )
-from mergesearch.lifecycle import baselines, images, records, verdict
+from mergesearch.lifecycle import baselines, images, proof, records, roles, stopping, verdict
 from mergesearch.lifecycle.step import MAX_DECISION, ChildState, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import selection
@@ -32,6 +33,7 @@ def update(step: Step) -> Step:
         pareto=pareto(step.status),
         noise=noise(step.status),
     )
+    step = step.change(gain=gain(step.status))
     return step.change(conditions=_conditions(step))
 
 
@@ -86,6 +88,29 @@ def best(step: Step) -> Best | None:
     )
 
 
+def gain(status: MergeSearchStatus) -> float | None:
+    """What the column says: the confirmed gain once there is one, the search's before."""
+    if status.confirmed is None:
+        return status.best.gain if status.best is not None else None
+    confirmed = proof.smallest_gain(status.confirmed)
+    return None if confirmed is None else round(confirmed, DIGITS)
+
+
+def closing(status: MergeSearchStatus) -> str:
+    """Why no more candidates are asked for, and what comes before the end; empty while they are."""
+    if status.closed is None or status.completion_time is not None:
+        return ""
+    waiting = sum(not record.ended for record in status.confirmations)
+    facts = (
+        (stopping.search_runs(status), "what runs comes to its end, then the confirmation follows"),
+        (waiting > 0, f"{_counted(waiting, 'confirmation')} {'follows' if waiting == 1 else 'follow'}"),
+        (any(launch.stage is Stage.CLEANUP for launch in status.launches), "weights that are not kept are removed"),
+        (bool(status.confirmations), "the comparison follows"),
+    )
+    follows = next((words for holds, words in facts if holds), "the confirmation follows")
+    return f"closed: {status.closed.message}; {follows}"
+
+
 def pareto(status: MergeSearchStatus) -> tuple[str, ...]:
     """Baselines and candidates that no other one beats on every held-in task, of equal ones the first."""
     points = [r for r, _ in records.scored((*status.baselines, *status.candidates)) if r.kind is not RecordKind.NOISE]
@@ -106,14 +131,13 @@ def _conditions(step: Step) -> tuple[Condition, ...]:
     stalled, failed, closed = status.stalled, status.failed, status.closed
     done = status.completion_time is not None and failed is None
     resumed = Reason.RESUMED if status.confirmed is not None else Reason.NOT_YET
-    draining = Reason.DRAINING if status.launches else Reason.SUSPENDED
     reason_done = closed.reason if done and closed is not None else resumed
     at_rest = _at_rest(step)
     facts: dict[str, Fact] = {
-        "Ready": (done, reason_done, _headline(step)),
+        "Ready": (done, *_outcome(step)) if done else (False, resumed, _headline(step)),
         "Reconciling": (False, at_rest, "") if at_rest is not None else (True, *_activity(step)),
         "Stalled": (stalled is not None, stalled.reason, stalled.message) if stalled else (False, Reason.RUNNING, ""),
-        "Suspended": (spec.suspend, draining if spec.suspend else Reason.RUNNING, ""),
+        "Suspended": (True, *_suspension(step)) if spec.suspend else (False, Reason.RUNNING, ""),
         "Complete": (done, reason_done, closed.message if done and closed is not None else ""),
         "Failed": (True, failed.reason, failed.message) if failed else (False, Reason.RUNNING, ""),
     }
@@ -138,7 +162,30 @@ def _activity(step: Step) -> tuple[Reason, str]:
     if trouble or (waiting and len(waiting) == len(there)):
         told = (trouble or waiting)[0]
         return told.reason, clip(f"{len(waiting)} of {len(there)} processes wait: {told.message}", MAX_DECISION)
-    return Reason.RUNNING, ""
+    return Reason.RUNNING, clip(closing(step.status), MAX_DECISION)
+
+
+def _suspension(step: Step) -> tuple[Reason, str]:
+    """What a suspension still waits for. It names no time that runs, which would be written each second."""
+    launches = step.status.launches
+    if not launches:
+        return Reason.SUSPENDED, "nothing runs; set spec.suspend to false to go on"
+    runs = f"{_counted(len(launches), 'process', 'processes')} {'runs' if len(launches) == 1 else 'run'} on"
+    limit = max(roles.part_of(step.spec, launch.stage).active_deadline_seconds for launch in launches)
+    return Reason.DRAINING, f"draining: {runs}, for at most {limit} s{' each' if len(launches) > 1 else ''}"
+
+
+def _outcome(step: Step) -> tuple[Reason, str]:
+    """Of a complete search."""
+    status = step.status
+    if status.confirmed is None:
+        return Reason.UNPROVEN, "nothing is proven"
+    reason, message = proof.outcome(step.spec, status, status.confirmed)
+    return reason, clip(message, MAX_DECISION)
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _at_rest(step: Step) -> Reason | None:
@@ -170,6 +217,4 @@ def _headline(step: Step) -> str:
     status = step.status
     if status.stalled is not None:
         return status.stalled.message
-    if status.confirmed is not None and status.completion_time is not None:
-        return f"{status.confirmed.id} has {status.confirmed.fitness:.4f} on unseen samples"
     return f"{status.phase}: {status.counts.scored} of {step.spec.search.max_evaluations} candidates scored"

@@ -1,10 +1,10 @@
 """When a gain is more than chance explains; pure."""
 
 from mergesearch.api.status import Gain
+from mergesearch.lifecycle import proof
 from mergesearch.report.shapes import Versus
 
-LEVEL = 0.05
-"""Of the one-sided test."""
+LEVEL = proof.LEVEL
 
 
 def versus(gain: Gain, choices: int) -> Versus:
@@ -13,12 +13,11 @@ def versus(gain: Gain, choices: int) -> Versus:
     The winner is the best of `choices` finalists on the very samples that it is tested on, so p is corrected for them
     by Bonferroni; the interval of the gain has to lie above 0 as well.
     """
-    corrected = min(1.0, gain.p * max(1, choices))
     return Versus(
         gain=gain.gain,
         low=gain.low,
         high=gain.high,
         p=gain.p,
-        corrected_p=corrected,
-        significant=gain.gain > 0.0 and gain.low > 0.0 and corrected < LEVEL,
+        corrected_p=proof.corrected_p(gain, choices),
+        significant=proof.significant(gain, choices),
     )

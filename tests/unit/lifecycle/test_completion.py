@@ -19,7 +19,8 @@ def test_a_search_is_complete_when_the_winner_is_decided_and_the_rest_removed() 
     assert [launch.stage for launch in bench.status.launches] == [Stage.CLEANUP]
     status = bench.rest()
     assert status.completion_time is not None
-    assert bench.condition("Ready") == ("True", "BudgetSpent")
+    assert bench.condition("Ready") == ("True", "NoGain")
+    assert bench.condition("Complete") == ("True", "BudgetSpent")
 
 
 def test_a_cleanup_is_tried_three_times() -> None:

@@ -67,7 +67,7 @@ def test_a_running_search_is_reconciling_and_a_complete_one_is_ready() -> None:
     assert bench.condition("Complete") == ("False", "NotYet")
     bench.rest()
     assert bench.condition("Reconciling") == ("False", "BudgetSpent")
-    assert bench.condition("Ready") == ("True", "BudgetSpent")
+    assert bench.condition("Ready") == ("True", "NoGain")
     assert bench.condition("Complete") == ("True", "BudgetSpent")
 
 
@@ -103,7 +103,58 @@ def test_the_headline_is_the_winner_the_stall_or_how_far_it_is() -> None:
     bench.retry()
     status = bench.rest()
     assert status.confirmed is not None
-    assert headline() == f"{status.confirmed.id} has {status.confirmed.fitness:.4f} on unseen samples"
+    assert headline().startswith("no significant gain over ")
+    assert f"{status.confirmed.id} has {status.confirmed.fitness:.4f} on unseen samples" in headline()
+
+
+def message(bench: Bench, kind: str) -> str:
+    return next(condition.message for condition in bench.status.conditions if condition.type == kind)
+
+
+def test_a_closed_search_says_why_and_what_follows_until_its_end() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 100, "maxDuration": "3m"}))
+    said: list[str] = []
+
+    def look(_status: object) -> bool:
+        words = message(bench, "Reconciling")
+        if words and words not in said:
+            said.append(words)
+        return bench.status.completion_time is not None
+
+    bench.until(look)
+    why = "closed: search.maxDuration of 3m is spent; "
+    assert said == [
+        *(f"{why}{count} confirmations follow" for count in range(6, 1, -1)),
+        f"{why}1 confirmation follows",
+        f"{why}the comparison follows",
+        f"{why}weights that are not kept are removed",
+    ]
+    assert message(bench, "Reconciling") == ""
+
+
+def test_a_search_that_is_closed_while_candidates_run_waits_for_them() -> None:
+    bench = Bench(resource(search={"maxEvaluations": 100, "parallelism": 2}))
+    bench.until(lambda status: scored(status, 1) and len(status.launches) == 2)
+    bench.edit("search", max_duration="1s")
+    bench.step()
+    assert message(bench, "Reconciling") == (
+        "closed: search.maxDuration of 1s is spent; what runs comes to its end, then the confirmation follows"
+    )
+
+
+def test_a_search_that_drains_says_what_runs_on_and_is_not_written_as_time_passes() -> None:
+    bench = Bench(resource(search={"parallelism": 2}, evaluator={"activeDeadlineSeconds": 600}))
+    bench.until(lambda status: scored(status, 2) and len(status.launches) == 2)
+    bench.edit(suspend=True)
+    bench.step()
+    assert message(bench, "Suspended") == "draining: 2 processes run on, for at most 600 s each"
+    bench.now += timedelta(seconds=1)
+    assert bench.step() is False
+    bench.finish(next(iter(bench.processes.values())))
+    bench.step()
+    assert message(bench, "Suspended") == "draining: 1 process runs on, for at most 600 s"
+    bench.rest()
+    assert message(bench, "Suspended") == "nothing runs; set spec.suspend to false to go on"
 
 
 # --- Counts ---

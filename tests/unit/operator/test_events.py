@@ -35,10 +35,44 @@ def reasons(notes: Iterable[Note], kind: str = "Warning") -> list[str]:
 def test_a_calm_search_tells_its_phases_its_bests_and_its_end() -> None:
     notes = told(Bench(RESOURCE))
     assert not reasons(notes, "Warning")
-    told_phases = [note.reason for note in notes if note.message.startswith("the search is in its phase")]
-    assert told_phases == ["Preflight", "Baselines", "Searching", "Confirming", "Complete"]
+    told_once = [note.reason for note in notes if note.reason != "NewBest"]
+    assert told_once == ["Preflight", "Baselines", "Searching", "Confirming", "NoGain", "BudgetSpent"]
     assert reasons(notes, "Normal").count("NewBest") >= 1
-    assert "BudgetSpent" in reasons(notes, "Normal")
+    confirming, outcome, end = [
+        note.message for note in notes if note.reason in ("Confirming", "NoGain", "BudgetSpent")
+    ]
+    assert confirming == "closed: 12 of 12 evaluations; 6 confirmations follow"
+    assert outcome.startswith("no significant gain over ")
+    assert end == "12 of 12 evaluations"
+
+
+def test_a_better_candidate_is_told_beside_the_best_baseline() -> None:
+    bench = Bench(RESOURCE)
+    bench.world.landscape = lambda weights, _task, split: 0.99 if split == "again" else 0.5 + weights[0] / 10
+    first = next(note for note in told(bench) if note.reason == "NewBest")
+    name, _, rest = first.message.partition(" has ")
+    assert name == "c0001"
+    assert rest.endswith(" on the search samples; the best baseline, checkpoint-m-0, has 0.6000")
+
+
+def test_without_baselines_a_better_candidate_is_told_alone() -> None:
+    first = next(note for note in told(Bench(world.resource(search={"baselines": []}))) if note.reason == "NewBest")
+    assert first.message.endswith(" on the search samples")
+
+
+def test_a_suspension_is_told_with_what_it_waits_for_and_once_more_when_nothing_runs() -> None:
+    bench = Bench(RESOURCE)
+    bench.until(lambda status: len(status.launches) == 1 and status.phase == "Searching")
+    bench.edit(suspend=True)
+    found: list[Note] = []
+    for _ in range(20):
+        before = bench.status
+        found += events.notes(before, bench.status) if bench.step() else []
+        bench.work()
+    assert [note for note in found if note.reason in ("Draining", "Suspended")] == [
+        Note("Normal", "Draining", "draining: 1 process runs on, for at most 7200 s"),
+        Note("Normal", "Suspended", "nothing runs; set spec.suspend to false to go on"),
+    ]
 
 
 def test_a_try_that_fails_is_told_with_its_reason_and_number() -> None:
@@ -59,9 +93,8 @@ def test_a_stall_is_told_once_with_what_to_do() -> None:
         return End(code=64, reason=Reason.CHECKPOINT_MISSING, message="m-0 is missing")
 
     notes = told(Bench(RESOURCE, faults=fault))
-    assert [note for note in notes if note.kind == "Warning"] == [
-        Note("Warning", "CheckpointMissing", "m-0 is missing")
-    ]
+    assert [note.reason for note in notes] == ["Preflight", "CheckpointMissing"], "its phase is not told beside it"
+    assert notes[-1] == Note("Warning", "CheckpointMissing", "m-0 is missing")
 
 
 def test_a_candidate_that_fails_for_good_is_told() -> None:

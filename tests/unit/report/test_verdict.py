@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergesearch.api.status import STATUS_VERSION, Better, Decision, MergeSearchStatus, RecordKind
+from mergesearch.lifecycle import proof
 from mergesearch.lifecycle.baselines import CONFIRMED_KINDS
 from mergesearch.reasons import Reason
 from mergesearch.report import advice, tables
@@ -150,6 +151,12 @@ def test_a_gain_is_claimed_exactly_if_no_comparison_leaves_room_for_chance(
     assert (f"{summary.winner} beats " in summary.verdict) == proven
     assert (" It beats " in summary.verdict) == (any(clearly) and not proven)
     assert summary.verdict.count("\n") == 0
+    told = compared(history.end, found)
+    assert told.confirmed is not None
+    reason, _ = proof.outcome(history.resource.spec, told, told.confirmed)
+    smallest = min(numbers[0] for numbers, beaten in zip(found.values(), clearly, strict=True) if not beaten or proven)
+    expected = Reason.GAIN if proven else Reason.BASELINE_BETTER if smallest < 0.0 else Reason.NO_GAIN
+    assert reason is expected, "conditions and reports tell the same outcome"
 
 
 # --- On the way ---

@@ -1,0 +1,84 @@
+"""Whether the winner beats its baselines by more than chance explains, and that in a line with its numbers; pure.
+
+The numbers are in the objective's own unit, as the columns of `kubectl get` have them; a report tells the same at
+length.
+"""
+
+from collections.abc import Sequence
+
+from mergesearch.api.spec import MergeSearchSpec
+from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus, Record, RecordKind
+from mergesearch.lifecycle import records
+from mergesearch.reasons import Reason
+
+LEVEL = 0.05
+"""Of the one-sided test."""
+NAMED = 3
+"""Baselines that a line names; the others it counts."""
+Told = tuple[Reason, str]
+
+
+def corrected_p(gain: Gain, choices: int) -> float:
+    """The winner is the best of `choices` finalists on the very samples that it is tested on: Bonferroni."""
+    return min(1.0, gain.p * max(1, choices))
+
+
+def significant(gain: Gain, choices: int) -> bool:
+    """Whether a gain is more than chance explains: the 95% interval lies above 0, and the corrected p is small."""
+    return gain.gain > 0.0 and gain.low > 0.0 and corrected_p(gain, choices) < LEVEL
+
+
+def smallest_gain(winner: Confirmed) -> float | None:
+    """Over the baselines that were confirmed."""
+    return min((gain.gain for gain in winner.gains), default=None)
+
+
+def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed) -> Told:
+    """What came of the search: `Gain` only where every baseline that was confirmed is beaten."""
+    choices = len(records.best_first(r for r in status.confirmations if r.kind is RecordKind.SEARCH))
+    score = f"{winner.id} has {winner.fitness:.4f} on unseen samples"
+    if winner.reused:
+        score += " that had decided an earlier confirmation"
+    lacking = _not_compared(status, winner)
+    if lacking or not winner.gains:
+        others = f"it was not compared with {_listed(spec, status, lacking)}" if lacking else "there was no baseline"
+        return Reason.UNPROVEN, f"nothing is proven: {score}, but {others}"
+    open_ones = sorted((g for g in winner.gains if not significant(g, choices)), key=lambda gain: gain.gain)
+    weakest = min(open_ones or winner.gains, key=lambda gain: gain.gain)
+    numbers = f"{score}, {weakest.gain:+.4f} against {_called(spec, status, weakest.baseline)}"
+    numbers += f" (95% interval {weakest.low:+.4f}..{weakest.high:+.4f}, {_p(weakest, choices)})"
+    if not open_ones:
+        beaten = _listed(spec, status, [gain.baseline for gain in winner.gains])
+        return Reason.GAIN, f"gain over {beaten}: {numbers}"
+    claim = "no gain" if all(gain.gain <= 0.0 for gain in open_ones) else "no significant gain"
+    reason = Reason.BASELINE_BETTER if weakest.gain < 0.0 else Reason.NO_GAIN
+    return reason, f"{claim} over {_listed(spec, status, [gain.baseline for gain in open_ones])}: {numbers}"
+
+
+def _not_compared(status: MergeSearchStatus, winner: Confirmed) -> list[str]:
+    """Baselines that were scored on the unseen samples and have no gain."""
+    others = records.best_first(r for r in status.confirmations if r.kind not in (RecordKind.SEARCH, RecordKind.NOISE))
+    compared = {gain.baseline for gain in winner.gains}
+    return [record.id for record in others if record.id not in compared]
+
+
+def _listed(spec: MergeSearchSpec, status: MergeSearchStatus, ids: Sequence[str]) -> str:
+    words = [_called(spec, status, identity) for identity in ids[:NAMED]]
+    if len(ids) > NAMED:
+        words.append(f"{len(ids) - NAMED} more")
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _called(spec: MergeSearchSpec, status: MergeSearchStatus, identity: str) -> str:
+    found: Record | None = records.find(status, "unseen", identity)
+    if found is None or found.kind is not RecordKind.CHECKPOINT:
+        return identity
+    return f"checkpoint {spec.checkpoints[found.members[0]].name}"
+
+
+def _p(gain: Gain, choices: int) -> str:
+    words = f"p = {gain.p:.2g}" if gain.p >= 0.0001 else "p < 0.0001"
+    corrected = corrected_p(gain, choices)
+    if gain.p < LEVEL <= corrected:
+        words += f", {corrected:.2g} when corrected for {choices} finalists"
+    return words
