@@ -14,7 +14,7 @@ from mergesearch.crd.paths import Schema, below
 
 REMEDY = "delete the search and create it again, or create another one under a new name"
 SOONER = (
-    "to end the search with what it has, lower spec.search.maxDuration below the time that has passed; suspend only "
+    "to end the search with what it has, set spec.search.maxDuration to 1s once a candidate is scored; suspend only "
     "pauses it"
 )
 
