@@ -429,11 +429,12 @@ def test_sigterm_ends_a_process_with_one_request_with_143_and_keeps_its_reports(
         assert process.stdout is not None
         assert process.stderr is not None
         assert candidates_of([contract.REPORT.validate_json(process.stdout.readline())]) == ["a"]
+        assert [process.stderr.readline() for _ in range(2)] == ["now a\n", "now waits\n"]
         process.terminate()
         code = process.wait(PATIENCE)
         said = process.stderr.read().splitlines()
 
-    assert said == ["now a", "now waits", "asked to stop by SIGTERM"]
+    assert said == ["asked to stop by SIGTERM"]
     termination = contract.Termination.model_validate_json(log.read_text())
     assert code == termination.exit.code == 143
     assert candidates_of(list(termination.reports)) == ["a"]
