@@ -3,22 +3,23 @@
 A child that waits for longer than `pendingDeadlineSeconds` for its image, its volumes or its configuration says nothing
 of its candidates: none of its processes ever ran, and it is charged to nobody.
 
-another child of its stage runs    it is ended as if the platform had ended it, and made anew after a growing pause: a
-                                   bad node stops no other. An image that only the others' nodes still have comes to
+another child of its stage runs,   it is ended as if the platform had ended it, and made anew after a growing pause: a
+or has done its work meanwhile     bad node stops no other. An image that only the others' nodes still have comes to
                                    `DisruptedTooOften`, in whose words it stands, or to the line below
-no other child of its stage runs   it goes on waiting, and the search stalls: nothing more starts
+none of them does or has           it goes on waiting, and the search stalls: nothing more starts
 it is a cleanup                    it has failed: it holds nothing up
 
-The stall holds as long as such a child is there: what is mended starts by itself, and a new `spec.retry` makes another
-child, without the back-off of the one that waits.
+The stall holds as long as such a child waits for that, though the platform may find new words for it and count its
+time anew: what is mended starts by itself, and a new `spec.retry` makes another child, without the back-off of the one
+that waits.
 """
 
 from dataclasses import replace
 
-from mergesearch.api.status import Decision, Launch, Stage
+from mergesearch.api.status import Decision, Launch, RecordState, Stage
 from mergesearch.contract import Exit
 from mergesearch.errors import ExitCode
-from mergesearch.lifecycle import children, launches, preflight
+from mergesearch.lifecycle import children, launches, preflight, records
 from mergesearch.lifecycle.step import MAX_DECISION, WAITS, ChildState, ObservedChild, Step, Waiting, clip
 
 WAY_OUT = "it starts by itself once that is mended; a new value of spec.retry makes another pod at once"
@@ -41,7 +42,7 @@ def holds(step: Step) -> bool:
 
 def overdue(step: Step) -> list[tuple[Launch, Waiting]]:
     """The launches whose children wait for too long, with what they wait for."""
-    return [(launch, waiting) for launch, waiting in _waiting(step) if waiting.overdue]
+    return [(launch, waiting) for launch, waiting in _waiting(step) if _too_long(step, launch, waiting)]
 
 
 def give_up(step: Step) -> Step:
@@ -54,10 +55,10 @@ def give_up(step: Step) -> Step:
 def cut_short(step: Step, launch: Launch, child: ObservedChild) -> ObservedChild:
     """The child, as ended where it has waited for too long and the search does not wait for it."""
     waiting = _of(child)
-    if waiting is None or not waiting.overdue:
+    if waiting is None or not _too_long(step, launch, waiting):
         return child
     cleanup = launch.stage is Stage.CLEANUP
-    if not cleanup and not _another_runs(step, launch):
+    if not cleanup and not _another_runs(step, launch) and not _another_has_run(step, launch):
         return child
     end = Exit(code=ExitCode.TRANSIENT, reason=waiting.reason, message=waiting.message)
     return replace(child, state=ChildState.ENDED, exit=end, disrupted=not cleanup)
@@ -67,6 +68,27 @@ def _another_runs(step: Step, launch: Launch) -> bool:
     others = (one for one in step.status.launches if one.stage is launch.stage and one.number != launch.number)
     found = (step.observed.child(other.number) for other in others)
     return any(child is not None and child.state is ChildState.RUNNING for child in found)
+
+
+def _another_has_run(step: Step, launch: Launch) -> bool:
+    """Whether the work of another child of its stage has come in since it was asked for. The time of a merge is not
+    kept, so that a merge counts only for a record that was begun no earlier.
+    """
+    since = launch.created_at
+    if launch.stage is Stage.MERGE:
+        begun = (r for r in records.everything(step.status) if r.started_at is not None and r.started_at >= since)
+        return any(record.merge_seconds is not None and record.state is not RecordState.MERGING for record in begun)
+    found = (record.finished_at for record, _ in records.scored(records.everything(step.status)))
+    return launch.stage is Stage.EVALUATE and any(at is not None and at > since for at in found)
+
+
+def _too_long(step: Step, launch: Launch, waiting: Waiting) -> bool:
+    """Whether a child is overdue, or the standing stall is for what it still waits for: a scheduler says that anew
+    whenever a node joins, and its time begins once more.
+    """
+    standing = step.status.stalled
+    told = standing is not None and waiting.reason in WAITS and standing.reason is waiting.reason
+    return waiting.overdue or (told and standing is not None and _name(step, launch) in standing.message)
 
 
 def _waiting(step: Step) -> list[tuple[Launch, Waiting]]:

@@ -158,6 +158,35 @@ def test_where_none_of_a_stage_runs_the_search_stalls_until_one_does() -> None:
     assert bench.record(bad.child.launch.candidates[0]).disruptions == 1
 
 
+@pytest.mark.parametrize("stage", [Stage.EVALUATE, Stage.MERGE])
+def test_the_last_of_a_generation_is_made_anew_since_the_others_came_through_while_it_waited(stage: Stage) -> None:
+    """Nothing else of its stage is left to run: the generation waits for it alone."""
+    bench = Bench(resource(search={"parallelism": 2}))
+    bench.until(lambda status: scored(status, 1) and any(launch.stage is stage for launch in status.launches))
+    bad = processes(bench, stage)[0].child.launch
+    for _ in range(100):
+        others = [process for number, process in bench.processes.items() if number != bad.number]
+        if not others:
+            break
+        bench.now += timedelta(seconds=10)
+        for process in others:
+            process.start(bench.world, bench.now)
+            bench.finish(process)
+        bench.step()
+    assert list(bench.processes) == [bad.number]
+    bench.now += DEADLINE
+    step(bench, stage)
+    assert bench.condition("Stalled")[0] == "False"
+    record = bench.record(bad.candidates[0])
+    assert (record.charged, record.disruptions, record.message) == (0, 1, BROKEN.message)
+    bench.now = record.not_before or bench.now
+    bench.step()
+    bench.now += DEADLINE
+    step(bench, stage)
+    assert bench.condition("Stalled") == ("True", "ImageUnavailable"), "nothing has come through since it was made anew"
+    assert bench.rest().phase is Phase.COMPLETE
+
+
 def test_what_runs_of_another_stage_says_nothing_of_this_one() -> None:
     bench = Bench(resource())
     bench.step()
@@ -228,6 +257,18 @@ def test_the_wait_that_was_told_first_stays_as_it_was_told() -> None:
     before = bench.status
     step(bench, Stage.EVALUATE, Waiting(Reason.POD_NOT_STARTED, "other words", overdue=True))
     assert bench.status is before
+
+
+def test_a_stall_stands_while_its_child_waits_for_the_same_though_its_time_is_counted_anew() -> None:
+    """As when a node joins, and the scheduler says again that a claim is missing."""
+    bench = evaluating()
+    step(bench, Stage.EVALUATE, Waiting(Reason.VOLUME_UNAVAILABLE, "0/1 nodes: no claim", overdue=True))
+    before, made = bench.status, len(bench.started)
+    step(bench, Stage.EVALUATE, Waiting(Reason.VOLUME_UNAVAILABLE, "0/2 nodes: no claim"))
+    assert bench.status is before
+    assert len(bench.started) == made
+    step(bench, Stage.EVALUATE, Waiting(Reason.QUEUED, "0/2 nodes: 2 Insufficient nvidia.com/gpu"))
+    assert bench.condition("Stalled")[0] == "False", "the claim is there: it only queues"
 
 
 REFUSED = End(code=64, reason=Reason.ENGINE_REFUSED, message="max_model_len is too large")
