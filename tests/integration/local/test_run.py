@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -146,7 +147,8 @@ def test_a_run_that_was_killed_is_not_shown_as_running_and_the_next_one_says_wha
     words = "No run holds this folder: work in flight will be started again by `mergesearch run`."
     assert dead.stdout.splitlines()[-1] == words
     assert bench.run() == CliExitCode.COMPLETE
-    assert "Starting evaluator-0" in bench.output.getvalue()
+    # Which of them depends on what the killed run had got to.
+    assert re.search(r"Starting (evaluator|merger)-0", bench.output.getvalue())
     assert "No run holds" not in _command("status", str(bench.state.folder)).stdout
 
 
