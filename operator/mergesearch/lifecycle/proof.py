@@ -50,9 +50,12 @@ def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed)
     if not open_ones:
         beaten = _listed(spec, status, [gain.baseline for gain in winner.gains])
         return Reason.GAIN, f"gain over {beaten}: {numbers}"
-    claim = "no gain" if all(gain.gain <= 0.0 for gain in open_ones) else "no significant gain"
-    reason = Reason.BASELINE_BETTER if weakest.gain < 0.0 else Reason.NO_GAIN
-    return reason, f"{claim} over {_listed(spec, status, [gain.baseline for gain in open_ones])}: {numbers}"
+    parts = {
+        "no gain": [gain.baseline for gain in open_ones if gain.gain <= 0.0],
+        "no significant gain": [gain.baseline for gain in open_ones if gain.gain > 0.0],
+    }
+    claims = (f"{claim} over {_listed(spec, status, ids)}" for claim, ids in parts.items() if ids)
+    return Reason.BASELINE_BETTER if weakest.gain < 0.0 else Reason.NO_GAIN, f"{', '.join(claims)}: {numbers}"
 
 
 def _not_compared(status: MergeSearchStatus, winner: Confirmed) -> list[str]:

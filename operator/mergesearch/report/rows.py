@@ -48,12 +48,14 @@ def _candidates(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
 
 
 def _baselines(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
+    """An earlier greedy soup, of a search that has opened again, stays if the winner was compared with it."""
     soup = baselines.greedy_soup(status)
+    compared = {gain.baseline for gain in status.confirmed.gains} if status.confirmed is not None else set()
     return [
         _row(resource, status, record, role)
         for kind, role in BASELINE_ROLES.items()
         for record in baselines.of_kind(status, kind)
-        if kind is not RecordKind.GREEDY or record == soup
+        if kind is not RecordKind.GREEDY or record == soup or record.id in compared
     ]
 
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch.api.status import STATUS_VERSION, Better, Decision, MergeSearchStatus, RecordKind
+from mergesearch.api.status import STATUS_VERSION, Better, Decision, Gain, MergeSearchStatus, RecordKind
 from mergesearch.lifecycle import proof
 from mergesearch.lifecycle.baselines import CONFIRMED_KINDS
 from mergesearch.reasons import Reason
 from mergesearch.report import advice, tables
-from mergesearch.report.shapes import Outcome, Summary
+from mergesearch.report.shapes import Outcome, Role, Summary
 from mergesearch.report.summary import summarize
 from unit.report import histories
 from unit.report.histories import CLEAR, History, clear, compared, with_status
@@ -135,6 +135,24 @@ def test_a_confirmed_baseline_without_a_comparison_is_named(history: History) ->
     found = summary_of(history, history.end.model_copy(update={"confirmed": lost}))
     assert found.outcome is Outcome.UNPROVEN
     assert "it was not compared with merge-best" in found.verdict
+
+
+def test_an_earlier_greedy_soup_that_the_winner_was_compared_with_counts_as_it_does_for_the_operator() -> None:
+    """A search that opens again may end with another soup; both are confirmed and compared then."""
+    history = histories.run(histories.manifest(maxEvaluations=6, baselines=["Checkpoints", "Greedy"]))
+    status = clear(history.end)
+    winner = status.confirmed
+    assert winner is not None
+    (last,) = (record for record in status.confirmations if record.kind is RecordKind.GREEDY)
+    earlier = last.model_copy(update={"id": "greedy-1"})
+    gains = (*winner.gains, Gain(baseline="greedy-1", gain=-0.01, low=-0.03, high=0.01, p=0.8))
+    again = winner.model_copy(update={"gains": gains})
+    status = status.model_copy(update={"confirmations": (*status.confirmations, earlier), "confirmed": again})
+    found = summary_of(history, status)
+    assert [row.id for row in found.rows if row.role is Role.GREEDY] == ["greedy-1", last.id]
+    assert found.outcome is Outcome.NO_GAIN
+    assert found.verdict.startswith("No gain over greedy-1: ")
+    assert proof.outcome(history.resource.spec, status, again)[0] is Reason.BASELINE_BETTER
 
 
 numbers = st.tuples(*[st.floats(-0.2, 0.2)] * 3, st.floats(0.0001, 1.0))
