@@ -90,11 +90,12 @@ def stall(step: Step, reason: Reason, message: str) -> Step:
 
 
 def failure_of(step: Step, report: PreflightTasksReport, failure: Failure) -> Failure:
-    """What the evaluator has found, with the fields of the tasks that it could not load, and what the search wants of
-    those that it could load and they have not.
+    """What the evaluator has found, with the fields of the tasks that nobody knows, and what the search wants of those
+    that it could load and they have not. A task that is refused, or that is out of reach, needs no other name.
     """
     message = failure.message
-    if fields := "\n".join(_not_loaded(step.spec, report, message)):
+    unknown = failure.reason is Reason.TASK_UNKNOWN and not failure.transient
+    if unknown and (fields := "\n".join(_not_loaded(step.spec, report, message))):
         message = _both(message, fields)
     if wrong := "; ".join(samples.problems(step.spec, _tasks(report))):
         message = _both(message, f"{Reason.TOO_FEW_SAMPLES}: {wrong}")

@@ -4,9 +4,10 @@ import pytest
 
 from mergesearch.api.status import MAX_MESSAGE, Phase, RecordState, Stage
 from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport, TaskFacts
+from mergesearch.lifecycle import preflight
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.preflight import MAX_VERSIONS, MAX_WARNINGS
-from mergesearch.lifecycle.step import MAX_DECISION
+from mergesearch.lifecycle.step import MAX_DECISION, Step
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, Process, faults, resource, scored
 
@@ -161,6 +162,31 @@ def test_a_task_that_nobody_knows_is_told_with_its_field_and_what_another_name_n
         unknown.message,
         f"{field} cannot be loaded; on a cluster another name needs a new search",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "transient"),
+    [
+        (Reason.ENGINE_REFUSED, "b runs code that a model has written: set spec.evaluator.allowCodeExecution", False),
+        (Reason.TASK_UNREADABLE, "b cannot be loaded: the hub does not answer", True),
+        (Reason.TASK_UNKNOWN, "b cannot be loaded: the hub does not answer", True),
+    ],
+    ids=["refused", "out of reach", "may pass"],
+)
+def test_a_task_whose_name_is_right_is_not_told_that_it_needs_another(
+    reason: Reason, message: str, transient: bool
+) -> None:
+    failure = Failure(reason=reason, message=message, transient=transient)
+    bench = Bench(resource())
+    bench.step()
+    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    (report,) = process.reports
+    assert isinstance(report, PreflightTasksReport)
+    known = report.model_copy(update={"tasks": tuple(task for task in report.tasks if task.name != "b")})
+    step = Step(resource=bench.resource, status=bench.status, observed=bench.observe(), now=bench.now)
+    assert preflight.failure_of(step, known, failure) == failure
 
 
 @pytest.mark.parametrize("lengths", [(2000, 2000), (2000, 50), (50, 2000)], ids=["both long", "first", "second"])
