@@ -12,7 +12,7 @@ from mergesearch.api.status import (
     RecordState,
     Stage,
 )
-from mergesearch.lifecycle import baselines, images, proof, records, roles, stopping, verdict
+from mergesearch.lifecycle import baselines, confirmation, images, proof, records, roles, stopping, verdict
 from mergesearch.lifecycle.step import MAX_DECISION, ChildState, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import selection
@@ -96,19 +96,24 @@ def gain(status: MergeSearchStatus) -> float | None:
     return None if confirmed is None else round(confirmed, DIGITS)
 
 
-def closing(status: MergeSearchStatus) -> str:
-    """Why no more candidates are asked for, and what comes before the end; empty while they are."""
+def closing(status: MergeSearchStatus, *, decided: bool = False) -> str:
+    """Why no more candidates are asked for, and what comes before the end; empty while they are. `decided`: the winner
+    is.
+    """
     if status.closed is None or status.completion_time is not None:
         return ""
     waiting = sum(not record.ended for record in status.confirmations)
+    compares = any(Stage.COMPARE in (launch.stage, launch.reads) for launch in status.launches)
     facts = (
         (stopping.search_runs(status), "what runs comes to its end, then the confirmation follows"),
         (waiting > 0, f"{_counted(waiting, 'confirmation')} {'follows' if waiting == 1 else 'follow'}"),
         (any(launch.stage is Stage.CLEANUP for launch in status.launches), "weights that are not kept are removed"),
+        (compares, "the comparison is under way"),
+        (decided, ""),
         (bool(status.confirmations), "the comparison follows"),
     )
     follows = next((words for holds, words in facts if holds), "the confirmation follows")
-    return f"closed: {status.closed.message}; {follows}"
+    return f"closed: {status.closed.message}{'; ' if follows else ''}{follows}"
 
 
 def pareto(status: MergeSearchStatus) -> tuple[str, ...]:
@@ -162,7 +167,7 @@ def _activity(step: Step) -> tuple[Reason, str]:
     if trouble or (waiting and len(waiting) == len(there)):
         told = (trouble or waiting)[0]
         return told.reason, clip(f"{len(waiting)} of {len(there)} processes wait: {told.message}", MAX_DECISION)
-    return Reason.RUNNING, clip(closing(step.status), MAX_DECISION)
+    return Reason.RUNNING, clip(closing(step.status, decided=confirmation.decided(step)), MAX_DECISION)
 
 
 def _suspension(step: Step) -> tuple[Reason, str]:
@@ -170,9 +175,9 @@ def _suspension(step: Step) -> tuple[Reason, str]:
     launches = step.status.launches
     if not launches:
         return Reason.SUSPENDED, "nothing runs; set spec.suspend to false to go on"
-    runs = f"{_counted(len(launches), 'process', 'processes')} {'runs' if len(launches) == 1 else 'run'} on"
+    last = f"{_counted(len(launches), 'process', 'processes')} {'is' if len(launches) == 1 else 'are'} to end"
     limit = max(roles.part_of(step.spec, launch.stage).active_deadline_seconds for launch in launches)
-    return Reason.DRAINING, f"draining: {runs}, for at most {limit} s{' each' if len(launches) > 1 else ''}"
+    return Reason.DRAINING, f"draining: {last}, {'each ' if len(launches) > 1 else ''}at most {limit} s after its start"
 
 
 def _outcome(step: Step) -> tuple[Reason, str]:

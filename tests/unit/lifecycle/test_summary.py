@@ -126,10 +126,24 @@ def test_a_closed_search_says_why_and_what_follows_until_its_end() -> None:
     assert said == [
         *(f"{why}{count} confirmations follow" for count in range(6, 1, -1)),
         f"{why}1 confirmation follows",
-        f"{why}the comparison follows",
+        f"{why}the comparison is under way",
         f"{why}weights that are not kept are removed",
     ]
     assert message(bench, "Reconciling") == ""
+
+
+def test_once_the_winner_is_decided_no_comparison_is_said_to_follow() -> None:
+    bench = Bench(resource(), faults=faults((Stage.CLEANUP, None, End(code=137)), times=1))
+    bench.until(lambda status: status.confirmed is not None and status.stage_failures != {})
+    assert not bench.status.launches, "the cleanup is tried again after a pause"
+    assert message(bench, "Reconciling") == "closed: 12 of 12 evaluations"
+    assert bench.rest().phase is Phase.COMPLETE
+
+
+def test_what_is_confirmed_is_compared_next() -> None:
+    bench = Bench(resource(), faults=faults((Stage.COMPARE, None, End(code=137)), times=1))
+    bench.until(lambda status: status.stage_failures != {})
+    assert message(bench, "Reconciling") == "closed: 12 of 12 evaluations; the comparison follows"
 
 
 def test_a_search_that_is_closed_while_candidates_run_waits_for_them() -> None:
@@ -147,12 +161,12 @@ def test_a_search_that_drains_says_what_runs_on_and_is_not_written_as_time_passe
     bench.until(lambda status: scored(status, 2) and len(status.launches) == 2)
     bench.edit(suspend=True)
     bench.step()
-    assert message(bench, "Suspended") == "draining: 2 processes run on, for at most 600 s each"
+    assert message(bench, "Suspended") == "draining: 2 processes are to end, each at most 600 s after its start"
     bench.now += timedelta(seconds=1)
     assert bench.step() is False
     bench.finish(next(iter(bench.processes.values())))
     bench.step()
-    assert message(bench, "Suspended") == "draining: 1 process runs on, for at most 600 s"
+    assert message(bench, "Suspended") == "draining: 1 process is to end, at most 600 s after its start"
     bench.rest()
     assert message(bench, "Suspended") == "nothing runs; set spec.suspend to false to go on"
 

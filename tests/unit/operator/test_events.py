@@ -70,7 +70,7 @@ def test_a_suspension_is_told_with_what_it_waits_for_and_once_more_when_nothing_
         found += events.notes(before, bench.status) if bench.step() else []
         bench.work()
     assert [note for note in found if note.reason in ("Draining", "Suspended")] == [
-        Note("Normal", "Draining", "draining: 1 process runs on, for at most 7200 s"),
+        Note("Normal", "Draining", "draining: 1 process is to end, at most 7200 s after its start"),
         Note("Normal", "Suspended", "nothing runs; set spec.suspend to false to go on"),
     ]
 
