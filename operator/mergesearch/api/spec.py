@@ -245,7 +245,8 @@ class Search(ApiModel):
     max_gpu_hours: PositiveDecimal | None = None
     """Nothing new starts when what ran, what is in flight and the confirmation that has to follow are expected to pass
     it, by what this search has measured; what runs is not ended for it. Unset sets no limit. Lowered so far that the
-    confirmation does not fit, the search fails, or ends with what an earlier confirmation has found. May change while the search runs."""
+    confirmation does not fit, the search fails, or ends with what an earlier confirmation has found. May change while
+    the search runs."""
     parallelism: int = Field(default=1, ge=1, le=64)
     """Evaluator processes in flight. May change while the search runs."""
     max_failures: int = Field(default=8, ge=0, le=MAX_EVALUATIONS)
