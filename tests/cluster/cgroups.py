@@ -1,5 +1,6 @@
 """The control groups of the node: all of its pods lie under one, so nobody else's processes are ever touched."""
 
+import contextlib
 import os
 import signal
 import time
@@ -35,7 +36,8 @@ def remove() -> None:
             break
         time.sleep(0.05)
     for group in _groups():
-        group.rmdir()
+        with contextlib.suppress(FileNotFoundError):
+            group.rmdir()
 
 
 def _hierarchies() -> list[Path]:
@@ -46,12 +48,10 @@ def _hierarchies() -> list[Path]:
 
 
 def _groups() -> Iterator[Path]:
-    """Every group below ours and ours, the innermost first."""
+    """Every group below ours and ours, the innermost first. What vanishes meanwhile, as a pod's does, is passed over."""
     for hierarchy in _hierarchies():
-        top = hierarchy / NAME
-        if top.exists():
-            yield from sorted((path for path in top.rglob("*") if path.is_dir()), key=lambda p: -len(p.parts))
-            yield top
+        for folder, _, _ in os.walk(hierarchy / NAME, topdown=False):
+            yield Path(folder)
 
 
 def _processes(group: Path) -> list[str]:
