@@ -48,7 +48,7 @@ def _hierarchies() -> list[Path]:
 
 
 def _groups() -> Iterator[Path]:
-    """Every group below ours and ours, the innermost first. What vanishes meanwhile, as a pod's does, is passed over."""
+    """Every group below ours and ours, the innermost first; what vanishes meanwhile, as a pod's does, is left out."""
     for hierarchy in _hierarchies():
         for folder, _, _ in os.walk(hierarchy / NAME, topdown=False):
             yield Path(folder)
