@@ -71,7 +71,7 @@ A, B, C = (
 )
 REFUSED = (
     Case("fewer evaluations", {"spec.search.maxEvaluations": 63},
-         told=["spec.search.maxEvaluations", "can only grow", "lower spec.search.maxDuration", "suspend only pauses"]),
+         told=["spec.search.maxEvaluations", "can only grow", "set spec.search.maxDuration", "suspend only pauses"]),
     Case("evaluations left out, which would be the default and fewer", {"spec.search.maxEvaluations": REMOVED},
          told=["spec.search.maxEvaluations", "can only grow"]),
     Case("more evaluations than a status holds", {"spec.search.maxEvaluations": 501}, told=["equal to 500"]),
