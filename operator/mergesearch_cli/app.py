@@ -110,8 +110,8 @@ def plan(
 
     With --volume checkpoints=DIR from the real sizes, with --evaluation-seconds also its time.
     """
-    measured = planning.Measured(evaluation_seconds, unseen_samples, 1e6 * bandwidth)
-    planning.plan(file, volume or [], measured, _console())
+    given = planning.Given(evaluation_seconds, unseen_samples, 1e6 * bandwidth)
+    planning.plan(file, volume or [], given, _console())
 
 
 @app.command()

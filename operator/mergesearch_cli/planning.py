@@ -14,7 +14,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.errors import InvalidManifestError, InvalidRequestError
 from mergesearch.files import resolve_inside
-from mergesearch.lifecycle import timing
+from mergesearch.lifecycle import phrases, timing
 from mergesearch.lifecycle.forecast import Forecast, forecast
 from mergesearch.reasons import Reason
 from mergesearch_cli import reading, volumes, words
@@ -28,7 +28,7 @@ MORE = {
 
 
 @dataclass(frozen=True)
-class Measured:
+class Given:
     """What a person has measured, or knows of their tasks."""
 
     seconds: float | None
@@ -39,7 +39,7 @@ class Measured:
     """Bytes per second that the volumes deliver."""
 
 
-def plan(file: Path, volume: Sequence[str], measured: Measured, console: Console) -> None:
+def plan(file: Path, volume: Sequence[str], given: Given, console: Console) -> None:
     """Print evaluations, processes, bytes, disk, time and GPU-hours to expect. Raises InvalidManifestError."""
     resource = reading.load(file)
     sizes = checkpoint_bytes(resource.spec, volumes.parse(volume))
@@ -47,25 +47,25 @@ def plan(file: Path, volume: Sequence[str], measured: Measured, console: Console
     # One merge is as large as one of its inputs where these have its data type; the preflight knows it exactly.
     output = max(sizes.values(), default=0)
     searched = timing.search_samples(resource.spec)
-    unseen = measured.unseen or timing.unseen_samples(resource.spec)
+    unseen = given.unseen or timing.unseen_samples(resource.spec)
     dearer = timing.dearer(resource.spec, searched, unseen)
     found = forecast(
         resource.spec,
         total,
         output,
-        evaluation_seconds=measured.seconds,
+        evaluation_seconds=given.seconds,
         dearer=dearer or 1.0,
-        bytes_per_second=measured.bandwidth,
+        bytes_per_second=given.bandwidth,
     )
     console.print(_table(resource, found, known=bool(sizes), at_least=dearer is None))
     lines = [] if sizes else ["Bytes: add --volume checkpoints=DIR."]
-    for line in [*lines, *_about_time(measured.seconds, searched, unseen, dearer)]:
+    for line in [*lines, *_about_time(given.seconds, searched, unseen, dearer)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _about_time(seconds: float | None, searched: int | None, unseen: int | None, dearer: float | None) -> list[str]:
     """What the time is measured on and what it does not hold."""
-    some = "the samples" if searched is None else f"the {words.count(searched, 'sample')}"
+    some = "the samples" if searched is None else f"the {phrases.count(searched, 'sample')}"
     measured = f"of one checkpoint on {some} that the search sees of all tasks, on one evaluator that is up"
     if seconds is None:
         lines = [f"Time and GPU-hours: add --evaluation-seconds, as measured {measured}."]
@@ -76,7 +76,7 @@ def _about_time(seconds: float | None, searched: int | None, unseen: int | None,
         ]
     if dearer is not None:
         if searched is not None and unseen is not None:
-            each = f"{words.count(unseen, 'sample')}, {dearer:.1f} times as long as an evaluation of the search"
+            each = f"{phrases.count(unseen, 'sample')}, {dearer:.1f} times as long as an evaluation of the search"
             lines.append(f"Each confirmation scores {each}.")
         return lines
     lines.append(
@@ -117,15 +117,16 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool, at_least: boo
     table.add_row("  search", f"{found.candidates}")
     table.add_row("  confirmation", f"{found.confirmations} on unseen samples and held-out tasks")
     table.add_row("merges", str(found.merges))
-    evaluators = words.count(spec.search.parallelism, "evaluator")
+    evaluators = phrases.count(spec.search.parallelism, "evaluator")
     busy = timing.evaluators(spec)
     table.add_row("on one machine", f"1 merger and {evaluators}: processes that start once and stay for the whole run")
     table.add_row(
         "on a cluster",
-        f"{words.count(found.merger_processes, 'merger Job')}, {words.count(found.evaluator_processes, 'other Job')} "
+        f"{phrases.count(found.merger_processes, 'merger Job')}, "
+        f"{phrases.count(found.evaluator_processes, 'other Job')} "
         f"(evaluations, preflight, comparison, clean-up); at most {evaluators} at once",
     )
-    table.add_row("waiting", f"at most {words.count(spec.storage.max_pending, 'merge')} for an evaluator")
+    table.add_row("waiting", f"at most {phrases.count(spec.storage.max_pending, 'merge')} for an evaluator")
     if busy < spec.search.parallelism:
         batch = f" in batches of {spec.evaluator.batch}" if spec.evaluator.batch > 1 else ""
         table.add_row("", f"so that {busy} of {evaluators} find work at once{batch}: raise storage.maxPending")

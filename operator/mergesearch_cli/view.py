@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import Launch, MergeSearchStatus, Phase, RecordKind, Stage
+from mergesearch.api.status import Launch, MergeSearchStatus, Phase, Stage
 from mergesearch.lifecycle import forecast, records
 from mergesearch.report import rows
 from mergesearch_cli import words
@@ -139,7 +139,7 @@ def best_lines(resource: MergeSearch) -> list[str]:
         some, where = status.baselines, "on search samples"
         fitness = status.best.fitness if status.best is not None else None
     lines = [] if fitness is None else [f"{leader}: {words.points(fitness)} {where}"]
-    others = [r for r in records.best_first(some) if r.kind not in (RecordKind.NOISE, RecordKind.SEARCH)]
+    others = records.rivals(some)
     if others and others[0].fitness is not None:
         lines.append(f"best baseline {rows.called(resource, others[0])}: {words.points(others[0].fitness)} {where}")
     return lines

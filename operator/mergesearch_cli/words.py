@@ -20,11 +20,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def count(number: int, one: str) -> str:
-    """`1 merger`, `2 mergers`."""
-    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
-
-
 def size(count: float) -> str:
     """Bytes with a binary unit."""
     value, unit = float(count), UNITS[0]

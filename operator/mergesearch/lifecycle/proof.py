@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus, Record, RecordKind
-from mergesearch.lifecycle import records
+from mergesearch.lifecycle import phrases, records
 from mergesearch.reasons import Reason
 
 LEVEL = 0.05
@@ -16,6 +16,11 @@ LEVEL = 0.05
 NAMED = 3
 """Baselines that a line names; the others it counts."""
 Told = tuple[Reason, str]
+
+
+def finalists(status: MergeSearchStatus) -> list[Record]:
+    """The candidates that were scored on the unseen samples, best first."""
+    return records.best_first(record for record in status.confirmations if record.kind is RecordKind.SEARCH)
 
 
 def corrected_p(gain: Gain, choices: int) -> float:
@@ -35,7 +40,7 @@ def smallest_gain(winner: Confirmed) -> float | None:
 
 def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed) -> Told:
     """What came of the search: `Gain` only where every baseline that was confirmed is beaten."""
-    choices = len(records.best_first(r for r in status.confirmations if r.kind is RecordKind.SEARCH))
+    choices = len(finalists(status))
     score = f"{winner.id} has {winner.fitness:.4f} on unseen samples"
     if winner.reused:
         score += " that had decided an earlier confirmation"
@@ -60,16 +65,15 @@ def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed)
 
 def _not_compared(status: MergeSearchStatus, winner: Confirmed) -> list[str]:
     """Baselines that were scored on the unseen samples and have no gain."""
-    others = records.best_first(r for r in status.confirmations if r.kind not in (RecordKind.SEARCH, RecordKind.NOISE))
     compared = {gain.baseline for gain in winner.gains}
-    return [record.id for record in others if record.id not in compared]
+    return [record.id for record in records.rivals(status.confirmations) if record.id not in compared]
 
 
 def _listed(spec: MergeSearchSpec, status: MergeSearchStatus, ids: Sequence[str]) -> str:
     words = [_called(spec, status, identity) for identity in ids[:NAMED]]
     if len(ids) > NAMED:
         words.append(f"{len(ids) - NAMED} more")
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return phrases.listed(words)
 
 
 def _called(spec: MergeSearchSpec, status: MergeSearchStatus, identity: str) -> str:

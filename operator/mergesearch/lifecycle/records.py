@@ -121,6 +121,11 @@ def best_first(some: Iterable[Record]) -> list[Record]:
     return [record for record, fitness in sorted(scored(some), key=lambda pair: -pair[1])]
 
 
+def rivals(some: Iterable[Record]) -> list[Record]:
+    """The scored baselines among `some`, best first. What only measures the noise is nobody's rival."""
+    return [r for r in best_first(some) if r.kind not in (RecordKind.SEARCH, RecordKind.NOISE)]
+
+
 def live(status: MergeSearchStatus) -> set[tuple[Split, str]]:
     """Splits and ids of all records that are in a launch."""
     return {(launch.split, identity) for launch in status.launches for identity in launch.candidates}

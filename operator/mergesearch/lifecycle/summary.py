@@ -12,7 +12,7 @@ from mergesearch.api.status import (
     RecordState,
     Stage,
 )
-from mergesearch.lifecycle import baselines, confirmation, images, proof, records, roles, stopping, verdict
+from mergesearch.lifecycle import baselines, confirmation, images, phrases, proof, records, roles, stopping, verdict
 from mergesearch.lifecycle.step import MAX_DECISION, ChildState, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import selection
@@ -79,7 +79,7 @@ def best(step: Step) -> Best | None:
     ranked = records.best_first(status.candidates)
     if not ranked or ranked[0].fitness is None:
         return None
-    others = [fitness for record, fitness in records.scored(status.baselines) if record.kind is not RecordKind.NOISE]
+    others = [fitness for _, fitness in records.scored(records.rivals(status.baselines))]
     return Best(
         id=ranked[0].id,
         fitness=round(ranked[0].fitness, DIGITS),
@@ -106,7 +106,7 @@ def closing(status: MergeSearchStatus, *, decided: bool = False) -> str:
     compares = any(Stage.COMPARE in (launch.stage, launch.reads) for launch in status.launches)
     facts = (
         (stopping.search_runs(status), "what runs comes to its end, then the confirmation follows"),
-        (waiting > 0, f"{_counted(waiting, 'confirmation')} {'follows' if waiting == 1 else 'follow'}"),
+        (waiting > 0, f"{phrases.count(waiting, 'confirmation')} {'follows' if waiting == 1 else 'follow'}"),
         (any(launch.stage is Stage.CLEANUP for launch in status.launches), "weights that are not kept are removed"),
         (compares, "the comparison is under way"),
         (decided, ""),
@@ -175,7 +175,7 @@ def _suspension(step: Step) -> tuple[Reason, str]:
     launches = step.status.launches
     if not launches:
         return Reason.SUSPENDED, "nothing runs; set spec.suspend to false to go on"
-    last = f"{_counted(len(launches), 'process', 'processes')} {'is' if len(launches) == 1 else 'are'} to end"
+    last = f"{phrases.count(len(launches), 'process', 'processes')} {'is' if len(launches) == 1 else 'are'} to end"
     limit = max(roles.part_of(step.spec, launch.stage).active_deadline_seconds for launch in launches)
     return Reason.DRAINING, f"draining: {last}, {'each ' if len(launches) > 1 else ''}at most {limit} s after its start"
 
@@ -187,10 +187,6 @@ def _outcome(step: Step) -> tuple[Reason, str]:
         return Reason.UNPROVEN, "nothing is proven"
     reason, message = proof.outcome(step.spec, status, status.confirmed)
     return reason, clip(message, MAX_DECISION)
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _at_rest(step: Step) -> Reason | None:

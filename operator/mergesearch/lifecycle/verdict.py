@@ -2,7 +2,7 @@
 
 import math
 
-from mergesearch.api.status import Better, Confirmed, Gain, Record, RecordKind
+from mergesearch.api.status import Better, Confirmed, Gain, Record
 from mergesearch.contract import CompareReport, CompareRequest
 from mergesearch.files import merge_folder
 from mergesearch.lifecycle import records, strategy
@@ -46,7 +46,7 @@ def decide(step: Step, report: CompareReport) -> Step:
 
 def leading_baseline(step: Step) -> Record | None:
     """The baseline that is the best on the unseen samples so far."""
-    return next(iter(records.best_first(r for r in step.status.confirmations if r.kind is not RecordKind.SEARCH)), None)
+    return next(iter(records.rivals(step.status.confirmations)), None)
 
 
 def _better(step: Step, gains: tuple[Gain, ...]) -> Better | None:

@@ -87,8 +87,9 @@ def _too_long(step: Step, launch: Launch, waiting: Waiting) -> bool:
     whenever a node joins, and its time begins once more.
     """
     standing = step.status.stalled
-    told = standing is not None and waiting.reason in WAITS and standing.reason is waiting.reason
-    return waiting.overdue or (told and standing is not None and _name(step, launch) in standing.message)
+    if waiting.overdue or standing is None or not holds(step):
+        return waiting.overdue
+    return standing.reason is waiting.reason and _name(step, launch) in standing.message
 
 
 def _waiting(step: Step) -> list[tuple[Launch, Waiting]]:

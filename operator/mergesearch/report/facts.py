@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mergesearch.lifecycle import phrases
 from mergesearch.report import significance, wording
 from mergesearch.report.background import OptimizerFacts, Pair
 from mergesearch.report.shapes import Summary
@@ -49,12 +50,12 @@ def _learning(facts: OptimizerFacts) -> Iterator[Pair]:
     if facts.name == "Random":
         yield Pair("Updates", "none: a random search is the control")
         return
-    yield Pair("Updates", f"{wording.count(facts.updates, 'complete generation')} told to the optimiser")
+    yield Pair("Updates", f"{phrases.count(facts.updates, 'complete generation')} told to the optimiser")
     if facts.untold and facts.closed:
-        words = f"{wording.count(facts.untold, 'candidate')} of an incomplete generation taught it nothing"
+        words = f"{phrases.count(facts.untold, 'candidate')} of an incomplete generation taught it nothing"
         yield Pair("Leftovers", words)
     elif facts.untold:
-        yield Pair("Open generation", wording.count(facts.untold, "candidate"))
+        yield Pair("Open generation", phrases.count(facts.untold, "candidate"))
     if facts.generations and facts.generations[0].clipped is not None:
         share = wording.share(facts.generations[0].clipped)
         yield Pair("Clipped to exactly 0", f"{share} of the numbers proposed in the first generation")
@@ -77,9 +78,9 @@ def _cost(summary: Summary) -> Iterator[Pair]:
     yield Pair(
         "Candidates", f"{tries.scored} of at most {summary.max_evaluations} scored, {tries.failed} failed for good"
     )
-    yield Pair("Tried again", wording.count(tries.retried, "time"))
+    yield Pair("Tried again", phrases.count(tries.retried, "time"))
     if tries.disrupted:
-        times = wording.count(tries.disrupted, "time")
+        times = phrases.count(tries.disrupted, "time")
         yield Pair("Disrupted", f"{times}: the platform ended a process, or weights were lost")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import jinja2
 
+from mergesearch.lifecycle import phrases
 from mergesearch.report import data, facts, plots, tables, wording
 from mergesearch.report.shapes import Outcome, Role, Summary
 
@@ -59,6 +60,7 @@ def render(summary: Summary) -> str:
         rebuild=facts.rebuild(summary),
         exact=_exact(summary),
         downloads=_downloads(summary),
+        phrases=phrases,
         wording=wording,
     )
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mergesearch.api.status import RecordState
+from mergesearch.lifecycle import phrases
 from mergesearch.report import spacing, svg, wording
 from mergesearch.report.shapes import Evaluation, Line, Role, Summary
 
@@ -130,13 +131,13 @@ def describe(summary: Summary) -> str:
     first, last = scored[0], scored[-1]
     failed = sum(one.fitness is None and one.state is RecordState.FAILED for one in summary.evaluations)
     words = [
-        f"{wording.count(len(scored), 'scored candidate')}, {failed} failed.",
+        f"{phrases.count(len(scored), 'scored candidate')}, {failed} failed.",
         f"The running best goes from {wording.score(first.fitness, summary.scale)} at evaluation {first.number} "
         f"to {wording.score(last.running_best, summary.scale)} at evaluation {last.number}.",
     ]
     if summary.lines:
         levels = [f"{LABELS[line.role]} {wording.score(line.fitness, summary.scale)}" for line in summary.lines]
-        words.append(f"Baselines on the same samples: {wording.listed(levels)}.")
+        words.append(f"Baselines on the same samples: {phrases.listed(levels)}.")
     return " ".join(words)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus, Record, RecordKind, RecordState
-from mergesearch.lifecycle import baselines, records
+from mergesearch.lifecycle import baselines, proof, records
 from mergesearch.report import significance
 from mergesearch.report.shapes import Role, Row, Scored
 
@@ -22,11 +22,6 @@ def rows_of(resource: MergeSearch, status: MergeSearchStatus) -> tuple[Row, ...]
     return (*_candidates(resource, status), *_baselines(resource, status))
 
 
-def finalists(status: MergeSearchStatus) -> list[Record]:
-    """The candidates that were scored on the unseen samples, best first."""
-    return records.best_first(record for record in status.confirmations if record.kind is RecordKind.SEARCH)
-
-
 def scored_of(some: Iterable[Record]) -> str:
     """`4 of 5`. The second evaluation of the first checkpoint is the noise floor, and nobody counts it."""
     real = [record for record in some if record.kind is not RecordKind.NOISE]
@@ -39,7 +34,7 @@ def _candidates(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
         best = records.best_first(status.candidates)[: resource.spec.search.confirm.finalists]
         return [_row(resource, status, record, Role.CANDIDATE) for record in best]
     winner = status.confirmed.id if status.confirmed is not None else None
-    ranked = [*finalists(status), *(record for record in confirmed if record.state is not RecordState.SCORED)]
+    ranked = [*proof.finalists(status), *(record for record in confirmed if record.state is not RecordState.SCORED)]
     ranked.sort(key=lambda record: record.id != winner)
     return [
         _row(resource, status, records.source(status, record), Role.WINNER if record.id == winner else Role.FINALIST)
@@ -71,7 +66,7 @@ def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role:
         state=record.state,
         on_search=_scored(record),
         on_unseen=_scored(records.find(status, "unseen", record.id)),
-        versus=significance.versus(gain, len(finalists(status))) if gain is not None else None,
+        versus=significance.versus(gain, len(proof.finalists(status))) if gain is not None else None,
     )
 
 

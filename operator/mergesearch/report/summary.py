@@ -7,7 +7,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import HeldOutTask, MergeSearchSpec, ObjectiveTask
 from mergesearch.api.status import MergeSearchStatus, Record, RecordState
 from mergesearch.contract import Task
-from mergesearch.lifecycle import records, requests, samples, strategy
+from mergesearch.lifecycle import proof, records, requests, samples, strategy
 from mergesearch.report import curve, learning, rows, verdict, wording
 from mergesearch.report.advice import Place
 from mergesearch.report.background import CheckpointFacts, Pair, Rebuild, Spent, Tries, Trouble
@@ -22,7 +22,7 @@ def summarize(resource: MergeSearch, place: Place = Place.CLUSTER) -> Summary:
     tasks = tuple(_tasks(spec, status))
     scale = _fitness_scale(tasks)
     found = rows.rows_of(resource, status)
-    choices = len(rows.finalists(status))
+    choices = len(proof.finalists(status))
     facts = verdict.Facts(resource=resource, status=status, rows=found, scale=scale, choices=choices, place=place)
     said = verdict.verdict(facts)
     holder, weights = _weights(spec, status)

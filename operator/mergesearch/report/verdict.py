@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, Confirmed, MergeSearchStatus, Phase, RecordState
+from mergesearch.lifecycle import phrases
 from mergesearch.report import advice, rows, significance, wording
 from mergesearch.report.shapes import Outcome, Role, Row, Scale, Versus
 
@@ -181,7 +182,7 @@ def _name(row: Row) -> str:
 
 
 def _names(rows: Sequence[Row]) -> str:
-    return wording.listed([_name(row) for row in rows])
+    return phrases.listed([_name(row) for row in rows])
 
 
 def _beaten(rows: Sequence[Row]) -> str:
@@ -200,8 +201,8 @@ def _listed(compared: Sequence[Row]) -> str:
     if len(checkpoints) == 1:
         words.insert(0, f"the best checkpoint ({checkpoints[0].name})")
     elif checkpoints:
-        words.insert(0, wording.count(len(checkpoints), "checkpoint"))
-    return wording.listed(words)
+        words.insert(0, phrases.count(len(checkpoints), "checkpoint"))
+    return phrases.listed(words)
 
 
 def _progress(facts: Facts) -> str:
@@ -227,5 +228,5 @@ def _progress(facts: Facts) -> str:
 
 def _searched(facts: Facts) -> str:
     status, allowed = facts.status, facts.resource.spec.search.max_evaluations
-    words = f"{status.counts.scored} of {wording.count(allowed, 'candidate')} scored"
+    words = f"{status.counts.scored} of {phrases.count(allowed, 'candidate')} scored"
     return f"{words}, {status.counts.failed} failed" if status.counts.failed else words

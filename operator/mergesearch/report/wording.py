@@ -1,7 +1,7 @@
-"""How people read numbers: points, intervals, p, shares, durations, lists; pure."""
+"""How people read numbers: points, intervals, p, shares, durations; pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from mergesearch.report.shapes import Scale, Versus
@@ -68,11 +68,6 @@ def weight(value: float) -> str:
     return "0" if value == 0.0 else f"{value:.4f}"
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """`1 candidate`, `2 candidates`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def duration(seconds: float) -> str:
     """`9.4 s`, `12 min 3 s`, `5 h 40 min`."""
     if seconds < 59.95:
@@ -85,11 +80,6 @@ def duration(seconds: float) -> str:
 def moment(when: datetime | None) -> str:
     """`2026-01-31 17:05 UTC`."""
     return NOTHING if when is None else when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def brief(text: str) -> str:

@@ -18,7 +18,7 @@ def planned(folder: Path, *volumes: str, seconds: float | None = None, unseen: i
     file = folder / "search.yaml"
     file.write_text(manifest.dump(search(**parts)))
     output = io.StringIO()
-    planning.plan(file, volumes, planning.Measured(seconds, unseen, 1e6), Console(file=output, width=200))
+    planning.plan(file, volumes, planning.Given(seconds, unseen, 1e6), Console(file=output, width=200))
     return " ".join(output.getvalue().split())
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mergesearch.lifecycle import phrases
 from mergesearch.report import wording
 from mergesearch.report.shapes import Versus
 
@@ -96,7 +97,7 @@ def test_a_moment_is_told_in_utc() -> None:
     ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )
 def test_words_are_listed_as_in_a_sentence(words: list[str], text: str) -> None:
-    assert wording.listed(words) == text
+    assert phrases.listed(words) == text
 
 
 def test_a_weight_that_is_exactly_0_is_told_from_a_small_one() -> None:
