@@ -10,7 +10,7 @@ from mergesearch.lifecycle import children
 from mergesearch.lifecycle.children import Child
 from mergesearch.lifecycle.step import ObservedChild
 from mergesearch.reasons import Reason
-from mergesearch_operator import claims, events, faults, refusals
+from mergesearch_operator import claims, decisions, events, faults, refusals
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.manifests import job as jobs
@@ -40,17 +40,13 @@ class Actor:
 
         In this order, since a quota of Jobs counts those that are over: what is missing may wait for just these to go.
         """
-        wanted = {children.name(resource, launch): launch for launch in status.launches}
-        there = {found.name: found for found in seen}
-        for name, found in there.items():
-            if name not in wanted and not found.going:
-                self._cluster.delete_job(resource.metadata.namespace, name, found.uid)
-        missing = [launch for name, launch in wanted.items() if name not in there]
-        kept = [found for name, found in there.items() if name in wanted and not found.going]
+        found = decisions.differences(resource, status, seen)
+        for one in found.unwanted:
+            self._cluster.delete_job(resource.metadata.namespace, one.name, one.uid)
         taken: list[ObservedChild] = []
-        if missing or any(claims.waited_for(one) for one in kept):
-            taken = self._claim(resource, missing, seen, now)
-        for launch in () if taken else missing:
+        if found.missing or any(claims.waited_for(one) for one in found.kept):
+            taken = self._claim(resource, found.missing, seen, now)
+        for launch in () if taken else found.missing:
             taken += self._create(resource, children.child(resource, status, launch))
         return taken
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import Launch
-from mergesearch.lifecycle.step import ChildState, ObservedChild
+from mergesearch.lifecycle.step import ObservedChild
 from mergesearch.reasons import Reason
 from mergesearch_operator import constants, events, faults, refusals
 from mergesearch_operator.client import Document
@@ -29,8 +29,7 @@ def ours(resource: MergeSearch, claim: Document) -> bool:
 
 def waited_for(seen: Seen) -> bool:
     """Whether a pod waits for a volume, which may be that of the workspace."""
-    pending = seen.child.state is ChildState.PENDING
-    return pending and seen.delay is not None and seen.delay.reason is Reason.VOLUME_UNAVAILABLE
+    return seen.delay is not None and seen.delay.reason is Reason.VOLUME_UNAVAILABLE
 
 
 def unusable(resource: MergeSearch, claim: Document, missing: Sequence[Launch]) -> list[ObservedChild]:

@@ -99,7 +99,7 @@ class Client:
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """What is no JSON, such as a log. Raises ApiError."""
-        return self._send("GET", path, query=query)[0].decode(errors="replace")
+        return self._send("GET", path, None, query, WHOLE)[0].decode(errors="replace")
 
     def request(
         self,
@@ -111,20 +111,14 @@ class Client:
         accept: str = WHOLE,
     ) -> tuple[Document, datetime]:
         """One request. Raises ApiError."""
-        text, headers = self._send(method, path, body=body, query=query, accept=accept)
+        text, headers = self._send(method, path, body, query, accept)
         try:
             return json.loads(text), _time(headers)
         except ValueError as error:
             raise faults.UnavailableError(f"{method} {path}: the answer is no JSON: {error}", code=200) from error
 
     def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Document | None = None,
-        query: Mapping[str, str] | None = None,
-        accept: str = WHOLE,
+        self, method: str, path: str, body: Document | None, query: Mapping[str, str] | None, accept: str
     ) -> tuple[bytes, Mapping[str, str]]:
         began, code = time.monotonic(), 0
         try:

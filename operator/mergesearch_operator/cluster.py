@@ -47,11 +47,8 @@ class Cluster:
         return self._client.items(f"/api/v1/namespaces/{key[0]}/pods", labels=f"{constants.SEARCH_UID}={uid}")
 
     def job(self, namespace: str, name: str) -> Document | None:
-        """A Job by name. Raises ApiError."""
-        try:
-            return self._client.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
-        except faults.NotFoundError:
-            return None
+        """A Job by name; None where there is none. Raises ApiError."""
+        return self._found(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
 
     def workloads(self, namespace: str, version: str, jobs: Iterable[str]) -> list[Document]:
         """Kueue's Workloads that stand for Jobs with these UIDs. Raises ApiError."""
@@ -87,11 +84,8 @@ class Cluster:
             return None
 
     def claim(self, namespace: str, name: str) -> Document | None:
-        """A claim by name. Raises ApiError."""
-        try:
-            return self._client.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
-        except faults.NotFoundError:
-            return None
+        """A claim by name; None where there is none. Raises ApiError."""
+        return self._found(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
 
     def create_claim(self, manifest: Document) -> None:
         """Raises ApiError, ExistsError."""
@@ -105,6 +99,12 @@ class Cluster:
             self._client.request("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
         except faults.ExistsError:
             return
+
+    def _found(self, path: str) -> Document | None:
+        try:
+            return self._client.get(path)
+        except faults.NotFoundError:
+            return None
 
 
 def _search(key: Key) -> str:

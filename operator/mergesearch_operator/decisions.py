@@ -1,11 +1,12 @@
 """What the core makes of what a step has seen; pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from mergesearch.api import checks
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import MergeSearchStatus
+from mergesearch.api.status import Launch, MergeSearchStatus
 from mergesearch.lifecycle import children, summary
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
@@ -33,11 +34,27 @@ def overlaid(there: Iterable[ObservedChild], taken: Sequence[ObservedChild]) -> 
     return [*(child for child in there if child.launch not in ours), *taken]
 
 
-def matched(resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> bool:
-    """Whether the Jobs are those that the status wants; what is going needs nobody."""
-    wanted = {children.name(resource, launch) for launch in status.launches}
-    there = {one.name for one in seen}
-    return wanted <= there and all(one.going for one in seen if one.name not in wanted)
+@dataclass(frozen=True)
+class Differences:
+    """Between the Jobs that the status wants and those that are there."""
+
+    missing: tuple[Launch, ...]
+    """To be made, in the order of the launches."""
+    unwanted: tuple[Seen, ...]
+    """To be deleted; what is going needs nobody."""
+    kept: tuple[Seen, ...]
+    """Wanted and there to stay."""
+
+
+def differences(resource: MergeSearch, status: MergeSearchStatus, seen: Sequence[Seen]) -> Differences:
+    """What is to be made and deleted."""
+    wanted = {children.name(resource, launch): launch for launch in status.launches}
+    there, staying = {one.name for one in seen}, [one for one in seen if not one.going]
+    return Differences(
+        missing=tuple(launch for name, launch in wanted.items() if name not in there),
+        unwanted=tuple(one for one in staying if one.name not in wanted),
+        kept=tuple(one for one in staying if one.name in wanted),
+    )
 
 
 def pause(status: MergeSearchStatus, seen: Sequence[Seen], now: datetime) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mergesearch.api.base import API_VERSION, KIND
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import Best, MergeSearchStatus, Phase, Record, RecordKind, RecordState
+from mergesearch.api.status import Best, MergeSearchStatus, Phase, Record, RecordState
 from mergesearch.contract import digest
 from mergesearch.lifecycle import records, summary
 from mergesearch.reasons import Reason
@@ -55,7 +55,7 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
 
 def _of_best(status: MergeSearchStatus, best: Best) -> str:
     """A best candidate, with the best baseline to see it by."""
-    others = records.best_first(record for record in status.baselines if record.kind is not RecordKind.NOISE)
+    others = records.rivals(status.baselines)
     beside = f"; the best baseline, {others[0].id}, has {others[0].fitness:.4f}" if others else ""
     return f"{best.id} has {best.fitness:.4f} on the search samples{beside}"
 

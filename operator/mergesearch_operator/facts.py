@@ -67,21 +67,22 @@ def said_at(pod: Document, kind: str) -> datetime | None:
     return max((at for at in times if at is not None), default=None)
 
 
-def container_state(pod: Document, which: str) -> dict[str, Any]:
+def container_state(pod: Document, which: str) -> Document:
     """What the one container says of a state; nothing where it is in another."""
-    for container in pod.get("status", {}).get("containerStatuses", []):
-        if container["name"] == constants.CONTAINER:
-            state: dict[str, Any] = container.get("state", {}).get(which) or {}
-            return state
-    return {}
+    state: Document = _container(pod).get("state", {}).get(which) or {}
+    return state
 
 
 def image(pod: Document) -> str:
     """The image that ran, as the container runtime has resolved it."""
-    for container in pod.get("status", {}).get("containerStatuses", []):
-        if container["name"] == constants.CONTAINER:
-            return str(container.get("imageID") or container.get("image") or "")
-    return ""
+    container = _container(pod)
+    return str(container.get("imageID") or container.get("image") or "")
+
+
+def _container(pod: Document) -> Document:
+    """The status of the one container; nothing where it has none yet."""
+    statuses: list[Document] = pod.get("status", {}).get("containerStatuses", [])
+    return next((status for status in statuses if status["name"] == constants.CONTAINER), {})
 
 
 def termination(message: str) -> Termination | None:

@@ -104,7 +104,8 @@ class Reconciler:
             if after is not before:
                 document = self._write(resource, document, after, seen, now)
                 resource = resource.model_copy(update={"status": after})
-            elif not decisions.matched(resource, after, seen):
+            differences = decisions.differences(resource, after, seen)
+            if after is before and (differences.missing or differences.unwanted):
                 self._still(key, document)
             try:
                 taken = self._actor.act(resource, after, seen, now)
