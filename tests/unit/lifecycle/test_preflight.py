@@ -18,6 +18,17 @@ def processes(bench: Bench, stage: Stage) -> list[Process]:
     return [process for process in bench.processes.values() if process.child.launch.stage is stage]
 
 
+def tasks_reported(bench: Bench) -> tuple[Process, PreflightTasksReport]:
+    """The half that loads the tasks, with the report that the next step will read."""
+    bench.step()
+    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
+    process.start(bench.world, bench.now)
+    bench.finish(process)
+    (report,) = process.reports
+    assert isinstance(report, PreflightTasksReport)
+    return process, report
+
+
 def test_both_halves_run_side_by_side_before_anything_else() -> None:
     bench = Bench(resource())
     bench.step()
@@ -122,12 +133,7 @@ def test_few_unseen_samples_are_told_beside_a_missing_checkpoint() -> None:
 def test_few_samples_of_one_task_are_told_beside_the_wrong_metric_of_another() -> None:
     bench = Bench(resource(objective={"tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acx"}]}))
     bench.world.documents = {"a": (1,)}
-    bench.step()
-    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
-    process.start(bench.world, bench.now)
-    bench.finish(process)
-    (report,) = process.reports
-    assert isinstance(report, PreflightTasksReport)
+    process, report = tasks_reported(bench)
     wrong = Failure(reason=Reason.METRIC_MISSING, message="b has no metric acx; it has acc")
     # Of h nothing is known: it could not be loaded.
     process.reports = [report.model_copy(update={"failure": wrong, "tasks": report.tasks[:2]})]
@@ -147,12 +153,7 @@ def test_few_samples_of_one_task_are_told_beside_the_wrong_metric_of_another() -
 )
 def test_a_task_that_nobody_knows_is_told_with_its_field_and_what_another_name_needs(wrong: str, field: str) -> None:
     bench = Bench(resource())
-    bench.step()
-    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
-    process.start(bench.world, bench.now)
-    bench.finish(process)
-    (report,) = process.reports
-    assert isinstance(report, PreflightTasksReport)
+    process, report = tasks_reported(bench)
     unknown = Failure(reason=Reason.TASK_UNKNOWN, message=f"lm-eval knows no task {wrong!r} (nearest: x)")
     rest = tuple(task for task in report.tasks if task.name != wrong)
     process.reports = [report.model_copy(update={"failure": unknown, "tasks": rest})]
@@ -178,12 +179,7 @@ def test_a_task_whose_name_is_right_is_not_told_that_it_needs_another(
 ) -> None:
     failure = Failure(reason=reason, message=message, transient=transient)
     bench = Bench(resource())
-    bench.step()
-    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
-    process.start(bench.world, bench.now)
-    bench.finish(process)
-    (report,) = process.reports
-    assert isinstance(report, PreflightTasksReport)
+    _, report = tasks_reported(bench)
     known = report.model_copy(update={"tasks": tuple(task for task in report.tasks if task.name != "b")})
     step = Step(resource=bench.resource, status=bench.status, observed=bench.observe(), now=bench.now)
     assert preflight.failure_of(step, known, failure) == failure
@@ -350,12 +346,7 @@ def test_what_runs_on_documents_that_have_changed_is_ended_before_it_is_scored()
 
 def test_a_task_without_leaves_is_no_task() -> None:
     bench = Bench(resource())
-    bench.step()
-    (process,) = processes(bench, Stage.PREFLIGHT_TASKS)
-    process.start(bench.world, bench.now)
-    bench.finish(process)
-    report = process.reports[0]
-    assert isinstance(report, PreflightTasksReport)
+    process, report = tasks_reported(bench)
     empty = tuple(TaskFacts(name=task.name, leaves=()) for task in report.tasks)
     process.reports = [report.model_copy(update={"tasks": empty})]
     bench.step()

@@ -1,5 +1,6 @@
 """How a launch has ended, as its pod says."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from mergesearch.contract import Exit, termination_message
 from mergesearch.reasons import Reason
 from mergesearch_operator import facts
-from unit.operator.documents import NOW, at, container, disruption, finished, scheduled
+from unit.operator.documents import NOW, Document, at, container, disruption, finished, scheduled
 from unit.operator.launches import (
     ENDED,
     GONE,
@@ -25,6 +26,12 @@ from unit.operator.launches import (
     terminating,
 )
 
+
+def by_platform(pods: Callable[[Document], list[Document]], message: str) -> Case:
+    """Nothing of what the process did is to blame."""
+    return Case(pods, ENDED, code=LOST, reason=Reason.DISRUPTED, message=message, disrupted=True)
+
+
 CASES = {
     "suspended-too-late": Case(died(0, GOOD), ENDED, code=0, job=lambda: job(suspend=True)),
     "suspended-when-it-was-over": Case(
@@ -34,21 +41,11 @@ CASES = {
         message=GONE,
         job=lambda: job(suspend=True, status={"conditions": [finished("Complete")]}),
     ),
-    "node-does-not-answer": Case(
-        terminating("Running", -121, **container("running", startedAt=at(-30))),
-        ENDED,
-        code=LOST,
-        reason=Reason.DISRUPTED,
-        message="Terminating: its node does not answer",
-        disrupted=True,
+    "node-does-not-answer": by_platform(
+        terminating("Running", -121, **container("running", startedAt=at(-30))), "Terminating: its node does not answer"
     ),
-    "never-started-on-a-dead-node": Case(
-        terminating("Pending", -121, conditions=[scheduled()]),
-        ENDED,
-        code=LOST,
-        reason=Reason.DISRUPTED,
-        message="Terminating: its node does not answer",
-        disrupted=True,
+    "never-started-on-a-dead-node": by_platform(
+        terminating("Pending", -121, conditions=[scheduled()]), "Terminating: its node does not answer"
     ),
     "done": Case(died(0, GOOD), ENDED, code=0),
     "refused-the-request": Case(
@@ -87,21 +84,13 @@ CASES = {
         reason=Reason.DEADLINE_EXCEEDED,
         message="Pod was active on the node longer than the specified deadline",
     ),
-    "evicted": Case(
+    "evicted": by_platform(
         one("Failed", reason="Evicted", conditions=[disruption("TerminationByKubelet")]),
-        ENDED,
-        code=LOST,
-        reason=Reason.DISRUPTED,
-        message="TerminationByKubelet: eviction: evicting",
-        disrupted=True,
+        "TerminationByKubelet: eviction: evicting",
     ),
-    "evicted-and-still-terminating": Case(
+    "evicted-and-still-terminating": by_platform(
         one("Running", conditions=[disruption()], **container("running", startedAt=at(-30))),
-        ENDED,
-        code=LOST,
-        reason=Reason.DISRUPTED,
-        message="EvictionByEvictionAPI: eviction: evicting",
-        disrupted=True,
+        "EvictionByEvictionAPI: eviction: evicting",
     ),
     "done-before-it-could-be-evicted": Case(
         one("Succeeded", conditions=[disruption()], **container("terminated", exitCode=0, message=GOOD)), ENDED, code=0

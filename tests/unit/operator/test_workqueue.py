@@ -28,6 +28,15 @@ def taken(queue: WorkQueue) -> Key | None:
     return queue.take() if len(queue) else None
 
 
+def at_work() -> tuple[Clock, WorkQueue]:
+    """A queue whose only key is with a worker."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(A)
+    assert taken(queue) == A
+    return clock, queue
+
+
 class Machine(RuleBasedStateMachine):
     """Against a model: for each key the time from which it is due, whether it is taken, and its failures in a row."""
 
@@ -122,10 +131,7 @@ def test_what_happens_while_a_worker_has_the_key_is_not_missed() -> None:
 
 def test_what_comes_right_after_a_step_is_met_by_one_more_step() -> None:
     """A step's own writes come back as events, one after the other."""
-    clock = Clock()
-    queue = WorkQueue(clock)
-    queue.add(A)
-    taken(queue)
+    clock, queue = at_work()
     queue.add(A)
     queue.done(A)
     for _ in range(5):
@@ -140,10 +146,7 @@ def test_what_comes_right_after_a_step_is_met_by_one_more_step() -> None:
 
 
 def test_what_comes_later_is_met_at_once() -> None:
-    clock = Clock()
-    queue = WorkQueue(clock)
-    queue.add(A)
-    taken(queue)
+    clock, queue = at_work()
     queue.done(A)
     clock.now += SETTLING
     queue.add(A)
@@ -160,10 +163,7 @@ def test_the_key_that_has_waited_longest_comes_first() -> None:
 
 
 def test_a_failing_key_does_not_hold_up_the_others() -> None:
-    clock = Clock()
-    queue = WorkQueue(clock)
-    queue.add(A)
-    taken(queue)
+    clock, queue = at_work()
     assert queue.failed(A, at_least=7.0) == 7.0
     queue.add(A)
     queue.add(B)
@@ -193,10 +193,7 @@ def test_pauses_grow_to_a_cap_and_start_anew_after_success() -> None:
 
 
 def test_a_worker_that_never_comes_back_makes_the_queue_old() -> None:
-    clock = Clock()
-    queue = WorkQueue(clock)
-    queue.add(A)
-    taken(queue)
+    clock, queue = at_work()
     clock.now += 1000.0
     assert queue.oldest() == 1000.0
 
