@@ -63,6 +63,7 @@ def merge_requests(draw: st.DrawFn) -> contract.MergeRequest:
         max_shard_bytes=draw(st.integers(2**10, 2**50)),
         tokenizer_from=draw(texts),
         prune=tuple(draw(st.lists(ids, max_size=2))),
+        slices=draw(st.integers(1, 64)),
     )
 
 
@@ -305,6 +306,11 @@ def test_messages_use_camel_case_and_leave_out_what_is_unset() -> None:
     assert "fingerprint" not in document["checkpoints"][0]
 
 
+def test_a_merge_by_one_process_names_no_slices() -> None:
+    assert "slices" not in json.loads(merge_request().to_json())
+    assert json.loads(merge_request(slices=2).to_json())["slices"] == 2
+
+
 # --- Refusals ---
 
 FAILED_REPORT = {"kind": "merge", "version": 1, "candidate": "a", "requestHash": A}
@@ -354,6 +360,12 @@ def test_a_candidate_with_too_few_weights_is_refused_with_both_numbers() -> None
         merge_request(candidates=[{"id": "g0-c1", "weights": [0.5, 0.5]}])
 
 
+@pytest.mark.parametrize("number", [0, 65])
+def test_a_merge_by_no_process_or_by_too_many_is_refused(number: int) -> None:
+    with pytest.raises(pydantic.ValidationError, match="slices"):
+        merge_request(slices=number)
+
+
 @pytest.mark.parametrize("field", ["candidates", "tasks"])
 def test_an_evaluation_of_nothing_is_refused(field: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=field):
@@ -364,6 +376,7 @@ def test_an_evaluation_of_nothing_is_refused(field: str) -> None:
 
 MERGE_CHANGES_NOTHING: dict[str, dict[str, Any]] = {
     "what is removed first": {"prune": ["g9-c9"]},
+    "the processes that share it": {"slices": 4},
     "the search's name and UID": {"search": {"name": "other", "uid": "9"}},
     "the candidate's name and whether it is kept": {
         "candidates": [{"id": "other", "weights": [0.25, 0.75, 0.0], "keep": True}]

@@ -30,6 +30,9 @@ class MergeRequest(Model):
     tokenizer_from: str
     """Name of the checkpoint whose config, tokenizer and chat template the outputs carry."""
     prune: tuple[CandidateId, ...] = ()
+    slices: int = Field(default=1, ge=1, le=64, exclude_if=lambda number: number == 1)
+    """Processes that share this request, each writing whole shards; the process's own number, from 0, comes by
+    JOB_COMPLETION_INDEX or --slice. Left out where it is 1, so that such a request reads as it always has."""
 
     @model_validator(mode="after")
     def _one_weight_per_checkpoint(self) -> Self:
