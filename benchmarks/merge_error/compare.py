@@ -9,29 +9,20 @@ makes one below --work. Two of its modes are measured: `dtype: bfloat16`, its fa
 
 import argparse
 import json
-import os
-import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from mergesearch import contract, files
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-from unit.merger import torch_checkpoints
-
-MERGEKIT = "mergekit==0.1.5"
-MERGEKIT_PYTHON = "MERGEKIT_PYTHON"
-SEARCH = contract.SearchRef(name="benchmark", uid="benchmark")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import merge_tools
+import merge_truth
 
 
 @dataclass(frozen=True)
@@ -43,17 +34,6 @@ class Case:
     weights: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Error:
-    """How far a merge lies from the fp64 sum."""
-
-    elements: int
-    largest: float
-    """Largest absolute difference from the exact sum; at best half a unit of the last place."""
-    not_correctly_rounded: int
-    worst_ulps: int
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        mergekit = _mergekit(work)
+        mergekit = merge_tools.mergekit_python(work)
         cases = [*(_family(folder.resolve()) for folder in arguments.family), _mixed(work / "mixed")]
         tools: dict[str, Callable[[Case, Path], None]] = {
             "MergeSearch": _merge,
@@ -84,26 +64,11 @@ def _row(case: Case, tool: str, merge: Callable[[Case, Path], None], out: Path) 
     began = time.monotonic()
     merge(case, out)
     seconds = time.monotonic() - began
-    error = _error(case, torch_checkpoints.load(out))
-    share = error.not_correctly_rounded / error.elements
+    error = merge_truth.error(case.folders, case.weights, out, torch.bfloat16)
     return (
         f"| {case.name} | {tool} | {error.elements} | {error.largest:.3g} | {error.not_correctly_rounded} "
-        f"({share:.4%}) | {error.worst_ulps} | {seconds:.1f} |"
+        f"({error.share:.4%}) | {error.worst_ulps} | {seconds:.1f} |"
     )
-
-
-def _error(case: Case, merged: torch_checkpoints.Tensors) -> Error:
-    inputs = [torch_checkpoints.load(folder) for folder in case.folders]
-    elements = wrong = worst = 0
-    largest = 0.0
-    for name, tensor in merged.items():
-        exact = torch_checkpoints.exact_sum(case.weights, [model[name] for model in inputs])
-        ulps = torch_checkpoints.ulps(tensor, torch_checkpoints.correctly_rounded(exact, torch.bfloat16))
-        largest = max(largest, float((tensor.double() - torch.from_numpy(exact)).abs().max()))
-        elements += tensor.numel()
-        wrong += int((ulps > 0).sum())
-        worst = max(worst, int(ulps.max()))
-    return Error(elements, largest, wrong, worst)
 
 
 # --- Inputs ---
@@ -111,7 +76,7 @@ def _error(case: Case, merged: torch_checkpoints.Tensors) -> Error:
 
 def _family(folder: Path) -> Case:
     found = tuple(sorted(path.parent for path in folder.glob("*/model.safetensors")))
-    return Case(f"{len(found)} checkpoints of `{folder.name}`", found, _weights(len(found), seed=1))
+    return Case(f"{len(found)} checkpoints of `{folder.name}`", found, merge_tools.weights(len(found), seed=1))
 
 
 def _mixed(folder: Path) -> Case:
@@ -124,7 +89,7 @@ def _mixed(folder: Path) -> Case:
         target.mkdir(parents=True)
         _write(target, dict(_llama(seed, dtype)), shards)
         folders.append(target)
-    return Case("3 mixed: sharded, bf16/fp16/fp32, tied", tuple(folders), _weights(3, seed=2))
+    return Case("3 mixed: sharded, bf16/fp16/fp32, tied", tuple(folders), merge_tools.weights(3, seed=2))
 
 
 HIDDEN, INTERMEDIATE, LAYERS, ROWS = 256, 704, 4, 2000
@@ -180,68 +145,19 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], shards: int) -> None:
         (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
 
 
-def _weights(count: int, seed: int) -> tuple[float, ...]:
-    """A point of the simplex, drawn once and for all."""
-    drawn = [random.Random(seed * 1000 + number).expovariate(1.0) for number in range(count)]
-    return tuple(value / sum(drawn) for value in drawn)
-
-
 # --- Tools ---
 
 
 def _merge(case: Case, out: Path) -> None:
-    """Through the entry point, as the searches do."""
-    parents = {folder.parent for folder in case.folders}
-    (volume,) = parents
-    request = contract.MergeRequest(
-        version=1,
-        search=SEARCH,
-        checkpoints=tuple(
-            contract.Checkpoint(name=folder.name, location=contract.VolumePath(volume="inputs", path=folder.name))
-            for folder in case.folders
-        ),
-        candidates=(contract.MergeCandidate(id="merged", weights=case.weights),),
-        tokenizer_from=case.folders[0].name,
-    )
     workspace = out.with_name("workspace")
     shutil.rmtree(workspace, ignore_errors=True)
     workspace.mkdir()
-    volumes = [f"--volume=inputs={volume}", f"--volume={files.WORKSPACE_VOLUME}={workspace}"]
-    command = [sys.executable, "-m", "mergesearch_merger.main", *volumes]
-    environment = {**os.environ, "MERGESEARCH_REQUEST": request.to_json()}
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    (workspace / files.merge_folder(SEARCH.uid, "merged")).rename(out)
+    merge_tools.run(merge_tools.merger(case.folders, [case.weights], workspace))
+    merge_tools.merged(workspace).rename(out)
 
 
 def _mergekit_merge(python: Path, case: Case, out: Path, dtype: str) -> None:
-    models = "".join(
-        f"  - model: {folder}\n    parameters: {{weight: {weight!r}}}\n"
-        for folder, weight in zip(case.folders, case.weights, strict=True)
-    )
-    recipe = out.with_name("linear.yml")
-    head = f"merge_method: linear\nparameters: {{normalize: false}}\ndtype: {dtype}\nout_dtype: bfloat16\n"
-    recipe.write_text(f"{head}models:\n{models}")
-    options = ["--quiet", "--no-copy-tokenizer", "--no-write-model-card", "--lazy-unpickle"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    command = [str(python.with_name("mergekit-yaml")), str(recipe), str(out), *options]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-
-
-def _mergekit(work: Path) -> Path:
-    """The interpreter of an environment that holds mergekit."""
-    given = os.environ.get(MERGEKIT_PYTHON)
-    if given:
-        return Path(given)
-    environment = work / "mergekit"
-    python = environment / "bin" / "python"
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    if python.with_name("mergekit-yaml").exists():
-        return python
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
-    pins = ROOT / "constraints" / "dev.txt"
-    install: Sequence[str] = [uv, "pip", "install", "--quiet", "--python", str(python), MERGEKIT, "-c", str(pins)]
-    subprocess.run(install, check=True)
-    return python
+    merge_tools.run(merge_tools.mergekit(python, case.folders, case.weights, out, dtype))
 
 
 if __name__ == "__main__":
