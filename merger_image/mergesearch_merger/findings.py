@@ -37,8 +37,11 @@ def message(found: Sequence[Finding]) -> str:
     lines: list[str] = []
     room = MESSAGE_CHARACTERS - len("\nand 0000 more problems")
     for index, finding in enumerate(found):
-        line = finding.message if len(finding.message) <= room or lines else finding.message[: room - 3] + "..."
-        if len(line) + 1 > room:
+        # A name of a file that is not UTF-8 comes as half characters, which no report can hold.
+        line = finding.message.encode("utf-8", "backslashreplace").decode()
+        if len(line) >= room and not lines:
+            line = line[: room - 4] + "..."
+        if len(line) >= room:
             lines.append(f"and {len(found) - index} more problems")
             break
         lines.append(line)

@@ -4,7 +4,7 @@ A pickle is never opened: reading it runs what it holds.
 """
 
 import difflib
-import json
+import errno
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from mergesearch import contract, files
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Volumes
-from mergesearch_merger import layout
+from mergesearch_merger import documents, layout
 from mergesearch_merger.findings import Finding, names
 
 ADAPTER_FILE = "adapter_config.json"
@@ -22,6 +22,8 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".distcp")
 """Endings of files that can only be read by running what they hold: these are never opened."""
 MAX_DOCUMENT_BYTES = 256 * 2**20
 """No config, index or tokenizer is longer; a longer file is not read."""
+PATH_ERRORS = (errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)
+"""What the system says of a path, not of the disk: the same path will never do."""
 
 
 class FolderError(Exception):
@@ -54,9 +56,9 @@ def json_document(folder: Folder, name: str) -> dict[str, Any]:
     if size > MAX_DOCUMENT_BYTES:
         raise unreadable(f"{folder.label}/{name}: {size} bytes, more than {MAX_DOCUMENT_BYTES}")
     try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise unreadable(f"{folder.label}/{name}: not JSON: {error}") from error
+        document = documents.parse(path.read_bytes())
+    except documents.DocumentError as error:
+        raise unreadable(f"{folder.label}/{name}: {error}") from error
     if not isinstance(document, dict):
         raise unreadable(f"{folder.label}/{name}: holds {type(document).__name__}, not a JSON object")
     return document
@@ -73,6 +75,17 @@ def find(checkpoint: contract.Checkpoint, volumes: Volumes) -> Folder:
         raise FolderError(Finding(f"checkpoint {checkpoint.name!r}: {error.message}", error.reason)) from error
     except (ValueError, RuntimeError) as error:  # NUL in a path; a loop of symlinks
         raise unreadable(f"checkpoint {checkpoint.name!r}: {label}: {error}") from error
+    try:
+        return Folder(label=label, root=root, path=path, entries=_entries(checkpoint, root, path))
+    except OSError as error:
+        if error.errno not in PATH_ERRORS:
+            raise
+        raise unreadable(f"checkpoint {checkpoint.name!r}: {label}: {error.strerror}") from error
+
+
+def _entries(checkpoint: contract.Checkpoint, root: Path, path: Path) -> tuple[str, ...]:
+    location = checkpoint.location
+    label = f"{location.volume}/{location.path}"
     if not path.exists():
         raise FolderError(
             Finding(
@@ -82,7 +95,7 @@ def find(checkpoint: contract.Checkpoint, volumes: Volumes) -> Folder:
         )
     if not path.is_dir():
         raise unreadable(f"checkpoint {checkpoint.name!r}: {label} is not a folder")
-    return Folder(label=label, root=root, path=path, entries=tuple(sorted(entry.name for entry in path.iterdir())))
+    return tuple(sorted(entry.name for entry in path.iterdir()))
 
 
 def _nearest(root: Path, relative: str) -> str:
@@ -90,6 +103,8 @@ def _nearest(root: Path, relative: str) -> str:
     parent = root
     for part in Path(relative).parts:
         if not (parent / part).exists():
+            if not parent.is_dir():
+                return f"; {parent.name} is not a folder"
             folders = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
             close = difflib.get_close_matches(part, folders, n=3, cutoff=0.4)
             if close:
@@ -130,7 +145,9 @@ def regular(folder: Folder, name: str) -> Path:
         raise FolderError(Finding(f"{folder.label}/{name}: {error.message}", error.reason)) from error
     except (FileNotFoundError, RuntimeError) as error:
         raise unreadable(f"{folder.label}/{name}: a symlink that leads nowhere") from error
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno not in PATH_ERRORS:
+            raise
         raise unreadable(f"{folder.label}/{name}: {error.strerror}") from error
     if not stat.S_ISREG(mode):
         raise unreadable(f"{folder.label}/{name}: not a regular file")

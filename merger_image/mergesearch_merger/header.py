@@ -10,11 +10,12 @@ what cannot be, is refused with the tensor and the numbers.
 
 import json
 import math
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeGuard
 
-from mergesearch_merger import dtypes
+from mergesearch_merger import documents, dtypes
 
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
@@ -104,14 +105,14 @@ def shorten(problems: Sequence[str]) -> list[str]:
 
 def _entries(document: bytes) -> dict[str, Any]:
     try:
-        entries = json.loads(document, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except HeaderError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise HeaderError(f"the header is not JSON: {error}") from error
+        entries = documents.parse(document, encoding="utf-8", pairs=_unique, constant=_refuse_constant)
+    except documents.DocumentError as error:
+        raise HeaderError(f"the header is {error}") from error
     if not isinstance(entries, dict):
         raise HeaderError("the header is not a JSON object")
-    entries.pop(METADATA, None)
+    metadata = entries.pop(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise HeaderError(f"{METADATA} is not an object of texts")
     return entries
 
 
@@ -133,11 +134,13 @@ def _tensor(name: str, entry: Any, start: int) -> Tensor:
         raise HeaderError(f"tensor {name!r}: its entry is not an object")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in dtypes.BITS:
-        raise HeaderError(f"tensor {name!r}: dtype {dtype!r} is not one of {', '.join(dtypes.BITS)}")
+        raise HeaderError(f"tensor {name!r}: dtype {reprlib.repr(dtype)} is not one of {', '.join(dtypes.BITS)}")
     if not _are_sizes(shape):
-        raise HeaderError(f"tensor {name!r}: shape {shape!r} is not a list of sizes")
+        raise HeaderError(f"tensor {name!r}: shape {reprlib.repr(shape)} is not a list of sizes")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise HeaderError(f"tensor {name!r}: data_offsets {offsets!r} are not [begin, end]")
+        raise HeaderError(f"tensor {name!r}: data_offsets {reprlib.repr(offsets)} are not [begin, end]")
+    if math.prod(size for size in shape if size) >= 2**63:
+        raise HeaderError(f"tensor {name!r}: shape {reprlib.repr(shape)} is more than 63 bits can count")
     begin, end = offsets
     bits = math.prod(shape) * dtypes.BITS[dtype]
     if bits != (end - begin) * 8:

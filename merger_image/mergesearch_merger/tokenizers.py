@@ -1,12 +1,11 @@
 """Reads the checkpoints' tokenizers and compares each with the one that the merge carries."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 
 from mergesearch import fingerprint
 from mergesearch.reasons import Reason
-from mergesearch_merger import companions, configs, vocabulary
+from mergesearch_merger import companions, configs, documents, vocabulary
 from mergesearch_merger.checkpoint import Checkpoint
 from mergesearch_merger.findings import Finding
 
@@ -54,9 +53,9 @@ def _compare(label: str, content: bytes, expected: vocabulary.Vocabulary, other:
 
 def _parse(content: bytes) -> vocabulary.Vocabulary:
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise vocabulary.VocabularyError(f"not JSON: {error}") from error
+        document = documents.parse(content)
+    except documents.DocumentError as error:
+        raise vocabulary.VocabularyError(str(error)) from error
     if not isinstance(document, dict):
         raise vocabulary.VocabularyError("not a JSON object")
     return vocabulary.of_tokenizer(document)

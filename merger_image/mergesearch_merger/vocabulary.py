@@ -26,7 +26,9 @@ def of_tokenizer(document: Mapping[str, Any]) -> Vocabulary:
             raise VocabularyError("model.vocab is neither an object nor a list")
         for added in document.get("added_tokens") or ():
             found[str(added["content"])] = int(added["id"])
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
+    except VocabularyError:
+        raise
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise VocabularyError(f"not a tokenizer: {error!r}") from error
     return found
 

@@ -21,6 +21,15 @@ def test_a_message_always_fits_into_a_failure_and_is_never_empty(found: list[Fin
     assert 0 < len(findings.message(found)) <= findings.MESSAGE_CHARACTERS
 
 
+@given(problems)
+def test_a_message_begins_with_the_first_problem(found: list[Finding]) -> None:
+    assert findings.message(found).startswith(found[0].message[:1900])
+
+
+def test_a_name_that_is_not_utf_8_is_shown_with_escapes() -> None:
+    assert findings.message([Finding("a/\udcff: gone", Reason.CHECKPOINT_MISSING)]) == "a/\\udcff: gone"
+
+
 ACCEPTED = {
     "one of everything": (1.0, 0.0, 0.0),
     "thirds": (1 / 3, 1 / 3, 1 / 3),

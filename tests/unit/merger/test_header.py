@@ -126,7 +126,12 @@ LIES = {
     "too many dimensions": ({"x": entry(shape=[1] * 65)}, "not a list of sizes"),
     "one offset": ({"x": entry(offsets=(0,))}, "not [begin, end]"),
     "offsets that run backwards": ({"x": entry(offsets=(8, 0))}, "not [begin, end]"),
-    "a product that overflows 64 bits": ({"x": entry(shape=(2**62, 2**62))}, "data_offsets say 8"),
+    "metadata that are no texts": ({"__metadata__": {"format": 1}}, "__metadata__ is not an object of texts"),
+    "metadata that are no object": ({"__metadata__": "pt"}, "__metadata__ is not an object of texts"),
+    "half a character": ({"\ud800": entry()}, "half a character"),
+    "a shape of many brackets": ({"x": entry(shape=[[[[[[[[[]]]]]]]]])}, "[[[[[[...]]]]]]"),
+    "a product that overflows 64 bits": ({"x": entry(shape=(2**62, 2**62))}, "more than 63 bits"),
+    "the same before a zero": ({"x": entry(shape=(2**62, 2**62, 0), offsets=(0, 0))}, "more than 63 bits"),
 }
 
 
@@ -148,7 +153,7 @@ def test_many_lies_are_counted_after_the_first_three() -> None:
 
 
 def test_nested_brackets_do_not_exhaust_the_stack() -> None:
-    with pytest.raises(header.HeaderError, match="not JSON"):
+    with pytest.raises(header.HeaderError, match="nested deeper than 64 levels"):
         header.parse(b"[" * 200_000, 10**6)
 
 
