@@ -149,6 +149,41 @@ def _(scene: Scene) -> None:
 
 
 @case(
+    "tokenizer-symlink-outside",
+    "put a symlink to another volume in place of the tokenizer",
+    Reason.PATH_OUTSIDE_VOLUME,
+    "checkpoints/b/tokenizer.json",
+    "outside its volume",
+)
+def _(scene: Scene) -> None:
+    (scene.checkpoints / "b" / "tokenizer.json").rename(scene.root / "elsewhere.json")
+    (scene.checkpoints / "b" / "tokenizer.json").symlink_to(scene.root / "elsewhere.json")
+
+
+@case(
+    "config-symlink-outside",
+    "put a symlink to another volume in place of config.json",
+    Reason.PATH_OUTSIDE_VOLUME,
+    "checkpoints/b/config.json",
+    "outside its volume",
+)
+def _(scene: Scene) -> None:
+    (scene.checkpoints / "b" / "config.json").rename(scene.root / "elsewhere.json")
+    (scene.checkpoints / "b" / "config.json").symlink_to(scene.root / "elsewhere.json")
+
+
+@case(
+    "path-below-a-file",
+    "named a folder below the weight file",
+    Reason.CHECKPOINT_MISSING,
+    "'b'",
+    "model.safetensors is not a folder",
+)
+def _(scene: Scene) -> Scene:
+    return _located(scene, "b/model.safetensors/b")
+
+
+@case(
     "symlink-to-nowhere",
     "copied a download cache's symlinks without their blobs",
     Reason.CHECKPOINT_UNREADABLE,
@@ -400,6 +435,31 @@ def _(scene: Scene) -> None:
     _lie(scene, {"one": _entry("BF8", [4], 0, 4)}, 4)
 
 
+@case("half-a-character", "has a header with half a character in it", Reason.CHECKPOINT_UNREADABLE, "not JSON", "half")
+def _(scene: Scene) -> None:
+    _lie(scene, {"\ud800": _entry("BF16", [4], 0, 8)}, 8)
+
+
+@case(
+    "metadata", "keeps numbers in the metadata of a weight file", Reason.CHECKPOINT_UNREADABLE, "__metadata__", "texts"
+)
+def _(scene: Scene) -> None:
+    _lie(scene, {"__metadata__": {"step": 1000}, "one": _entry("BF16", [4], 0, 8)}, 8)
+
+
+@case(
+    "shape-of-brackets",
+    "has a header with a shape of a thousand brackets",
+    Reason.CHECKPOINT_UNREADABLE,
+    "checkpoints/b/model.safetensors",
+    "nested deeper",
+)
+def _(scene: Scene) -> None:
+    text = json.dumps({"one": _entry("BF16", [4], 0, 8)}).replace("[4]", "[" * 1000 + "]" * 1000)
+    content = len(text).to_bytes(8, "little") + text.encode() + bytes(8)
+    (scene.checkpoints / "b" / "model.safetensors").write_bytes(content)
+
+
 # --- Checkpoints that do not fit each other ---
 
 
@@ -597,6 +657,14 @@ def _(scene: Scene) -> Scene:
 def _(scene: Scene) -> Scene:
     def edit(document: dict[str, Any]) -> None:
         document["candidates"][0]["weights"][1] = float("nan")
+
+    return replace(scene, edit=edit)
+
+
+@case("weight-infinite", "asked for an infinite weight", Reason.MALFORMED_REQUEST, "finite number", seen_by=(MERGE,))
+def _(scene: Scene) -> Scene:
+    def edit(document: dict[str, Any]) -> None:
+        document["candidates"][0]["weights"][1] = float("inf")
 
     return replace(scene, edit=edit)
 
