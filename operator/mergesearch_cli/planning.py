@@ -120,9 +120,10 @@ def _table(resource: MergeSearch, found: Forecast, *, known: bool, at_least: boo
     evaluators = phrases.count(spec.search.parallelism, "evaluator")
     busy = timing.evaluators(spec)
     table.add_row("on one machine", f"1 merger and {evaluators}: processes that start once and stay for the whole run")
+    shared = f" of {spec.merger.slices} pods each" if spec.merger.slices > 1 else ""
     table.add_row(
         "on a cluster",
-        f"{phrases.count(found.merger_processes, 'merger Job')}, "
+        f"{phrases.count(found.merger_processes, 'merger Job')}{shared}, "
         f"{phrases.count(found.evaluator_processes, 'other Job')} "
         f"(evaluations, preflight, comparison, clean-up); at most {evaluators} at once",
     )

@@ -27,15 +27,15 @@ class View(Protocol):
 
 def run(resource: MergeSearch, state: StateFolder, runner: Runner, view: View) -> MergeSearch:
     """Step until the search rests: complete, failed, stalled or suspended. The caller holds the state folder."""
-    observed = Observed(blind_since=state.seen_at())
+    observed, here = Observed(blind_since=state.seen_at()), on_one_machine(resource)
     while True:
         now = datetime.now(UTC)
         before = resource.status or MergeSearchStatus()
-        status = advance(resource, before, observed, now)
+        status = advance(here, before, observed, now)
         if status is not before:
             resource = resource.model_copy(update={"status": status})
             state.write(resource)
-        runner.reconcile(children(resource, status), resource.spec.search.parallelism)
+        runner.reconcile(children(here, status), resource.spec.search.parallelism)
         state.touch()
         view.show(resource, runner.activity())
         if rests(resource):
@@ -43,6 +43,12 @@ def run(resource: MergeSearch, state: StateFolder, runner: Runner, view: View) -
         due = next_due(status, now)
         runner.wait(LONGEST_WAIT if due is None else min(LONGEST_WAIT, (due - now).total_seconds()))
         observed = runner.observe()
+
+
+def on_one_machine(resource: MergeSearch) -> MergeSearch:
+    """The search as it runs here: one merger writes each merge as a whole, however many nodes share it on a cluster."""
+    merger = resource.spec.merger.model_copy(update={"slices": 1})
+    return resource.model_copy(update={"spec": resource.spec.model_copy(update={"merger": merger})})
 
 
 def rests(resource: MergeSearch) -> bool:

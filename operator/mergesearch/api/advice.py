@@ -166,7 +166,11 @@ def claim_keeps_pods_apart(resource: MergeSearch) -> Iterator[Problem]:
     where = "spec.storage.workspace.claimTemplate.accessModes"
     if modes == ("ReadWriteOnce",):
         message = "all pods of the search have to run on one node"
-        yield Problem(where, "ReadWriteOnce", "ReadWriteMany for several nodes", message)
+        if resource.spec.merger.slices > 1:
+            message += f", where the {resource.spec.merger.slices} slices of a merge share its disks and its network"
+        yield Problem(
+            where, "ReadWriteOnce", "ReadWriteMany for several nodes", message, rests_on=("spec.merger.slices",)
+        )
     if modes == ("ReadWriteOncePod",):
         message = "a merger and an evaluator never run at the same time"
         yield Problem(where, "ReadWriteOncePod", "ReadWriteMany", message)

@@ -13,6 +13,8 @@ from mergesearch.files import CHECKPOINTS_VOLUME, WORKSPACE_VOLUME
 
 OWN_LABELS = "mergesearch.io/"
 OWN_VARIABLES = "MERGESEARCH_"
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Kubernetes sets it in each slice of a merge, unless the pod has one of its own."""
 
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -126,6 +128,8 @@ def _variable(where: str, entry: Mapping[str, object]) -> Iterator[Problem]:
     elif name.startswith(OWN_VARIABLES):
         message = f"variables that begin with {OWN_VARIABLES} are set by MergeSearch"
         yield Problem(f"{where}.name", words(name), "another name", message)
+    elif name == INDEX_VARIABLE:
+        yield Problem(f"{where}.name", words(name), "another name", "Kubernetes numbers the slices of a merge by it")
     if value is not None and not isinstance(value, str):
         scalar = isinstance(value, bool | int | float)
         message = f'write it in quotes: "{json.dumps(value)}"' if scalar else "this is not a valid value"

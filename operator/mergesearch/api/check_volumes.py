@@ -104,6 +104,11 @@ def claim_can_be_shared(resource: MergeSearch) -> Iterator[Problem]:
         message = f"one pod at a time can mount the workspace, spec.search.parallelism is {parallelism}"
         rests_on = ("spec.search.parallelism",)
         yield Problem(where, "ReadWriteOncePod", "ReadWriteMany, or a parallelism of 1", message, rests_on=rests_on)
+    slices = resource.spec.merger.slices
+    if "ReadWriteOncePod" in modes and slices > 1:
+        message = f"one pod at a time can mount the workspace, spec.merger.slices is {slices}"
+        rests_on = ("spec.merger.slices",)
+        yield Problem(where, "ReadWriteOncePod", "ReadWriteMany, or a single slice", message, rests_on=rests_on)
     for index, _ in repeated(modes):
         yield Problem(
             f"{where}[{index}]", modes[index], "each mode once", "this mode stands there twice", rests_on=(where,)

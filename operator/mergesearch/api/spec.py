@@ -325,6 +325,9 @@ class Stage(ApiModel):
 class Merger(Stage):
     """The processes that merge."""
 
+    slices: int = Field(default=1, ge=1, le=64)
+    """Pods that share each merge on a cluster, each writing whole shards; `mergesearch run` merges in one process."""
+
 
 class TaskFolder(ApiModel):
     """A folder with lm-eval tasks of the user's own."""

@@ -59,6 +59,13 @@ INPUTS: Rules = {
             "spec.storage.workspace.claimTemplate.accessModes to [ReadWriteMany]",
             fieldPath=".search.parallelism",
         ),
+        rule(
+            "!has(self.storage.workspace.claimTemplate) || self.merger.slices == 1 || "
+            "!('ReadWriteOncePod' in self.storage.workspace.claimTemplate.accessModes)",
+            "with ReadWriteOncePod one pod at a time can mount the workspace: set spec.merger.slices to 1, or "
+            "spec.storage.workspace.claimTemplate.accessModes to [ReadWriteMany]",
+            fieldPath=".merger.slices",
+        ),
     ),
     "spec.checkpoints": (
         rule(

@@ -1,10 +1,12 @@
 """What was spent: run time of processes, GPU-seconds, tokens; pure.
 
-GPU-seconds are wall seconds times the GPUs that the stage asks for, from the start of a process to its end. A process
-that is lost without an end (its shell was interrupted, its Job was deleted) is booked until it was last known to live.
+GPU-seconds are wall seconds times the GPUs that the stage asks for, from the start of a process to its end, for each of
+the processes that share a merge; the time of a stage is that from the first start to the last end. A process that is
+lost without an end (its shell was interrupted, its Job was deleted) is booked until it was last known to live.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +16,7 @@ from mergesearch.api.status import Expense, Launch, Measured, RecordState, Stage
 from mergesearch.contract import EvaluationReport, Split
 from mergesearch.errors import ExitCode
 from mergesearch.lifecycle import records, roles
-from mergesearch.lifecycle.step import ChildState, ObservedChild, Step
+from mergesearch.lifecycle.step import ChildState, ObservedChild, Run, Step
 
 SUCCESS = {Stage.MERGE: RecordState.MERGED, Stage.EVALUATE: RecordState.SCORED}
 
@@ -26,10 +28,10 @@ def gpus(resources: Resources) -> int:
 
 
 def gpus_of(spec: MergeSearchSpec, stage: Stage) -> int:
-    """GPUs of a stage's process; only mergers and evaluators have any."""
+    """GPUs of a stage's processes together; only mergers and evaluators have any."""
     if stage is Stage.EVALUATE:
         return gpus(spec.evaluator.resources)
-    return gpus(spec.merger.resources) if stage is Stage.MERGE else 0
+    return gpus(spec.merger.resources) * spec.merger.slices if stage is Stage.MERGE else 0
 
 
 def expense(stage: Stage, split: Split) -> Expense:
@@ -50,7 +52,7 @@ def follow(step: Step) -> Step:
         gone = child is None or child.state is ChildState.PENDING
         if gone and launch.started_at is not None:
             until = _last_alive(step, launch)
-            step = _book(step, launch, launch.started_at, until)
+            step = _book(step, launch, launch.started_at, until, () if child is None else child.runs)
             step = _put(step, launch, started_at=None, booked_until=max(until, launch.booked_until or until))
         elif child is not None and child.started_at is not None and launch.started_at is None:
             step = _put(step, launch, started_at=child.started_at)
@@ -67,7 +69,7 @@ def spend(step: Step, launch: Launch, child: ObservedChild) -> Step:
         return step
     started = max(starts)
     ended = child.ended_at or _last_alive(step, launch)
-    step = _book(step, launch, started, ended)
+    step = _book(step, launch, started, ended, child.runs)
     done = child.exit is not None and child.exit.code == ExitCode.DONE
     # Seals are cheaper than merges, and half a batch tells nothing of the other half.
     if child.ended_at is None or not done or (launch.stage, launch.split) == (Stage.MERGE, "unseen"):
@@ -122,12 +124,18 @@ def _unbooked(launch: Launch, start: datetime, end: datetime) -> float:
     return max(0.0, (end - since).total_seconds())
 
 
-def _book(step: Step, launch: Launch, start: datetime, end: datetime) -> Step:
+def _book(step: Step, launch: Launch, start: datetime, end: datetime, runs: Sequence[Run]) -> Step:
+    """Book a child's wall time, and for its GPUs that of each of its processes; where these are not known, all count
+    as having run for the whole of it.
+    """
     seconds = _unbooked(launch, start, end)
     if seconds == 0.0:
         return step
-    cost = step.status.cost
-    booked = {"gpu_seconds": round(cost.gpu_seconds + seconds * gpus_of(step.spec, launch.stage), 3)}
+    cost, gpu_seconds = step.status.cost, seconds * gpus_of(step.spec, launch.stage)
+    if runs and launch.stage is Stage.MERGE:
+        each = (_unbooked(launch, run.started_at, min(run.ended_at or end, end)) for run in runs)
+        gpu_seconds = sum(each) * gpus(step.spec.merger.resources)
+    booked = {"gpu_seconds": round(cost.gpu_seconds + gpu_seconds, 3)}
     if launch.stage in roles.WITH_RECORDS:
         field = "evaluate_seconds" if launch.stage is Stage.EVALUATE else "merge_seconds"
         booked[field] = round(getattr(cost, field) + seconds, 3)

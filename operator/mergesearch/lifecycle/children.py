@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import Launch, MergeSearchStatus, Stage
-from mergesearch.contract import Request
+from mergesearch.contract import MergeRequest, Request
 from mergesearch.lifecycle import accounting, requests, roles
 
 LETTERS = {
@@ -28,6 +28,12 @@ class Child:
     deadline_seconds: int
     """How long it may run once it has started."""
     gpus: int
+    """Of all its processes."""
+
+    @property
+    def slices(self) -> int:
+        """Processes that share the request."""
+        return self.request.slices if isinstance(self.request, MergeRequest) else 1
 
     @property
     def evaluator(self) -> bool:

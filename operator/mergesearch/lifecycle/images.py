@@ -12,10 +12,12 @@ def note(step: Step) -> Step:
     stages = {launch.number: launch.stage for launch in step.status.launches}
     known = dict(step.status.images)
     for child in step.observed.children:
-        if child.image and child.launch in stages:
+        for image in (child.image, *child.other_images):
+            if not image or child.launch not in stages:
+                continue
             role = "evaluator" if stages[child.launch] in roles.EVALUATOR_STAGES else "merger"
-            if known.setdefault(role, child.image) != child.image:
-                known[role + CHANGED] = child.image
+            if known.setdefault(role, image) != image:
+                known[role + CHANGED] = image
     return step if known == step.status.images else step.change(images=known)
 
 

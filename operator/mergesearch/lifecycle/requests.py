@@ -59,6 +59,7 @@ def merge(resource: MergeSearch, status: MergeSearchStatus, launch: Launch) -> M
         max_shard_bytes=bytes_of(spec.merge.max_shard_size),
         tokenizer_from=tokenizer_from(spec),
         prune=launch.prunes,
+        slices=spec.merger.slices,
     )
 
 

@@ -37,8 +37,21 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Run:
+    """When one of a child's processes has run."""
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    """None where it runs still, or nobody saw its end."""
+
+
+@dataclass(frozen=True)
 class ObservedChild:
-    """One child as its shell sees it now. A child of a launch that the status does not hold is ignored."""
+    """One child as its shell sees it now. A child of a launch that the status does not hold is ignored.
+
+    Where several processes share the request, it runs while one of them does, and has ended when all have or one has
+    failed. It has started when the first of those has that run, and when it has ended the first of all.
+    """
 
     launch: int
     state: ChildState
@@ -55,12 +68,16 @@ class ObservedChild:
     """Where it is `unread`: the digest that its termination message holds."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    runs: tuple[Run, ...] = ()
+    """Where several processes share the request: of each that has started. None where one process meets it."""
     waiting: Waiting | None = None
-    """While it is pending, where that is worth telling."""
+    """While it, or one of its processes, is pending, where that is worth telling."""
     made: bool = True
     """Unset where it could not be made, and is to be tried again; `waiting` says why."""
     image: str = ""
     """The image that runs or ran, with its digest; empty where there is none."""
+    other_images: tuple[str, ...] = ()
+    """Images of its further processes, where they differ from that."""
 
 
 @dataclass(frozen=True)

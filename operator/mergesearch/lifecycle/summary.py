@@ -162,7 +162,7 @@ def _activity(step: Step) -> tuple[Reason, str]:
         return step.status.blocked.reason, step.status.blocked.message
     ours = {launch.number for launch in step.status.launches}
     there = [child for child in step.observed.children if child.launch in ours]
-    waiting = [child.waiting for child in there if child.state is ChildState.PENDING and child.waiting is not None]
+    waiting = [child.waiting for child in there if child.state is not ChildState.ENDED and child.waiting is not None]
     trouble = [one for one in waiting if one.reason is not Reason.QUEUED]
     if trouble or (waiting and len(waiting) == len(there)):
         told = (trouble or waiting)[0]

@@ -7,6 +7,7 @@ another child of its stage runs,   it is ended as if the platform had ended it, 
 or has done its work meanwhile     bad node stops no other. An image that only the others' nodes still have comes to
                                    `DisruptedTooOften`, in whose words it stands, or to the line below
 none of them does or has           it goes on waiting, and the search stalls: nothing more starts
+one that shares its request does   the same, with all of them: what was written stays
 it is a cleanup                    it has failed: it holds nothing up
 
 The stall holds as long as such a child waits for that, though the platform may find new words for it and count its
@@ -58,7 +59,9 @@ def cut_short(step: Step, launch: Launch, child: ObservedChild) -> ObservedChild
     if waiting is None or not _too_long(step, launch, waiting):
         return child
     cleanup = launch.stage is Stage.CLEANUP
-    if not cleanup and not _another_runs(step, launch) and not _another_has_run(step, launch):
+    # Processes that share a request have one image and one set of volumes: where one has run, the node is bad.
+    alone = not child.runs and not _another_runs(step, launch) and not _another_has_run(step, launch)
+    if alone and not cleanup:
         return child
     end = Exit(code=ExitCode.TRANSIENT, reason=waiting.reason, message=waiting.message)
     return replace(child, state=ChildState.ENDED, exit=end, disrupted=not cleanup)
@@ -98,7 +101,7 @@ def _waiting(step: Step) -> list[tuple[Launch, Waiting]]:
 
 
 def _of(child: ObservedChild | None) -> Waiting | None:
-    return child.waiting if child is not None and child.state is ChildState.PENDING else None
+    return child.waiting if child is not None and child.state is not ChildState.ENDED else None
 
 
 def _told(step: Step, found: list[tuple[Launch, Waiting]]) -> Step:

@@ -31,8 +31,7 @@ def job(resource: MergeSearch, child: Child, images: Images) -> dict[str, Any]:
             "ownerReferences": [owner(resource)],
         },
         "spec": {
-            "parallelism": 1,
-            "completions": 1,
+            **_pods(child.slices),
             "backoffLimit": 0,
             # A pod on a node that does not answer is not replaced while it may still write.
             "podReplacementPolicy": "Failed",
@@ -58,6 +57,12 @@ def job(resource: MergeSearch, child: Child, images: Images) -> dict[str, Any]:
             },
         },
     }
+
+
+def _pods(slices: int) -> dict[str, Any]:
+    """Several pods have indexes: each finds its own in its environment, and one that fails ends the Job for all."""
+    some: dict[str, Any] = {"parallelism": slices, "completions": slices}
+    return some | ({"completionMode": "Indexed"} if slices > 1 else {})
 
 
 def labels_of(resource: MergeSearch, child: Child) -> dict[str, str]:

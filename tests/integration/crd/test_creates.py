@@ -145,6 +145,15 @@ REFUSED = (
         told=["spec.search.parallelism", "set spec.search.parallelism to 1"],
     ),
     Case(
+        "a claim for one pod and two slices",
+        {
+            "spec.storage.workspace": {"claimTemplate": {"size": "1Gi", "accessModes": ["ReadWriteOncePod"]}},
+            "spec.merger": {"slices": 2},
+        },
+        told=["spec.merger.slices", "set spec.merger.slices to 1"],
+    ),
+    Case("too many slices", {"spec.merger": {"slices": 65}}, told=["spec.merger.slices", "less than or equal to 64"]),
+    Case(
         "a size in units of nobody",
         {"spec.merge.maxShardSize": "5GB"},
         told=["spec.merge.maxShardSize", "such as 500Mi or 5Gi"],

@@ -648,8 +648,11 @@ INPUTS = (
     ),
     BadManifest(
         "one-pod-claim",
-        "chose an access mode for one pod and several evaluators",
-        (("spec.storage.workspace.claimTemplate.accessModes", "one pod at a time"),),
+        "chose an access mode for one pod, several evaluators and slices",
+        (
+            ("spec.storage.workspace.claimTemplate.accessModes", "spec.search.parallelism is 4"),
+            ("spec.storage.workspace.claimTemplate.accessModes", "spec.merger.slices is 2"),
+        ),
         base="full",
         old="accessModes: [ReadWriteMany]",
         new="accessModes: [ReadWriteOncePod]",
@@ -1013,6 +1016,14 @@ PODS = (
         base="full",
         old="name: HF_HOME",
         new="name: MERGESEARCH_REQUEST",
+    ),
+    BadManifest(
+        "variable-of-slices",
+        "numbered the slices of a merge",
+        (("spec.merger.template.env[0].name", "Kubernetes numbers the slices"),),
+        base="full",
+        old="name: HF_HOME",
+        new="name: JOB_COMPLETION_INDEX",
     ),
     BadManifest(
         "variable-number",

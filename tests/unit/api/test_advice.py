@@ -102,12 +102,17 @@ CASES = {
     "claim_keeps_pods_apart-node": (
         full("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteOnce]"),
         "spec.storage.workspace.claimTemplate.accessModes",
-        "on one node",
+        "on one node, where the 2 slices of a merge share its disks and its network; found",
+    ),
+    "claim_keeps_pods_apart-one_slice": (
+        full("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteOnce]").replace("slices: 2", "slices: 1"),
+        "spec.storage.workspace.claimTemplate.accessModes",
+        "on one node; found",
     ),
     "claim_keeps_pods_apart-pod": (
-        full("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteOncePod]").replace(
-            "parallelism: 4", "parallelism: 1"
-        ),
+        full("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteOncePod]")
+        .replace("parallelism: 4", "parallelism: 1")
+        .replace("slices: 2", "slices: 1"),
         "spec.storage.workspace.claimTemplate.accessModes",
         "never run at the same time",
     ),

@@ -31,6 +31,12 @@ def test_processes_are_counted_as_each_shell_starts_them(tmp_path: Path) -> None
     assert "1 merger and 1 evaluator:" in alone
 
 
+def test_pods_that_share_a_merge_are_said_of_the_cluster(tmp_path: Path) -> None:
+    found = planned(tmp_path, merger={"slices": 4}, search={"maxEvaluations": 6, "baselines": []})
+    assert "on one machine 1 merger and 1 evaluator" in found
+    assert "on a cluster 9 merger Jobs of 4 pods each, 13 other Jobs" in found
+
+
 def test_sizes_come_from_the_files(tmp_path: Path) -> None:
     root = weights(tmp_path / "c", 4096, 2048)
     assert planning.checkpoint_bytes(search().spec, {"checkpoints": root}) == {"m-0": 4096, "m-1": 2048}

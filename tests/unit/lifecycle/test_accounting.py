@@ -1,13 +1,15 @@
 """What was spent: by processes that end, and by those that are lost without an end."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mergesearch.api.spec import Resources
 from mergesearch.api.status import Stage
 from mergesearch.lifecycle import accounting
-from mergesearch.lifecycle.step import ChildState, Observed
+from mergesearch.lifecycle.step import ChildState, Observed, Run
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, Process, faults, resource
 
@@ -196,6 +198,75 @@ def test_a_process_whose_end_nobody_saw_is_booked_until_now() -> None:
     process.ended_at = None
     bench.step()
     assert bench.status.cost.gpu_seconds - before == 4 * 15
+
+
+# --- Processes that share a merge ---
+
+
+def shared() -> tuple[Bench, Process]:
+    """A bench with a merger of two processes with a GPU each, which have been seen to start."""
+    merger = {"slices": 2, "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    bench = Bench(resource(merger=merger, search={"maxEvaluations": 4, "baselines": ["Uniform"]}))
+    bench.until(lambda status: any(launch.stage is Stage.MERGE for launch in status.launches))
+    (process,) = (p for p in bench.processes.values() if p.child.launch.stage is Stage.MERGE)
+    process.start(bench.world, bench.now)
+    runs(bench, process, (0.0, None), (0.0, None))
+    return bench, process
+
+
+def runs(bench: Bench, process: Process, *times: tuple[float, float | None], **seen: Any) -> None:
+    """A step that sees the processes of a merge run between these seconds since its start."""
+
+    begin = process.started_at
+    assert begin is not None
+    starts = [begin + timedelta(seconds=start) for start, _ in times]
+    ends = [None if end is None else begin + timedelta(seconds=end) for _, end in times]
+    told = {"runs": tuple(map(Run, starts, ends)), **seen}
+    ours = process.child.launch.number
+    children = (replace(one, **told) if one.launch == ours else one for one in bench.observe().children)
+    bench.status = bench.decide(Observed(tuple(children)))
+
+
+def test_each_process_that_shares_a_merge_is_booked_for_its_own_time_and_the_merge_until_the_last_has_ended() -> None:
+    bench, process = shared()
+    before = bench.status.cost
+    bench.now += timedelta(seconds=60)
+    bench.finish(process)
+    runs(bench, process, (0, 20), (10, 60))
+    assert bench.status.cost.gpu_seconds - before.gpu_seconds == 20 + 50
+    assert bench.status.cost.merge_seconds - before.merge_seconds == 60
+
+
+def test_processes_that_nobody_can_ask_any_more_are_booked_for_the_whole_time() -> None:
+    bench, process = shared()
+    before = bench.status.cost
+    bench.now += timedelta(seconds=40)
+    del bench.processes[process.child.launch.number]
+    bench.step()
+    assert bench.status.cost.gpu_seconds - before.gpu_seconds == 2 * 40
+    assert bench.status.cost.merge_seconds - before.merge_seconds == 40
+
+
+def test_the_time_that_one_waits_in_a_queue_after_the_other_has_ended_is_not_booked() -> None:
+    bench, process = shared()
+    before, begin = bench.status.cost, bench.now
+    bench.now += timedelta(seconds=20)
+    runs(bench, process, (0, 20), state=ChildState.PENDING, started_at=None)
+    assert bench.status.cost.gpu_seconds - before.gpu_seconds == 20
+    bench.now += timedelta(hours=2)
+    later = (bench.now - begin).total_seconds()
+    runs(bench, process, (0, 20), (later, None), started_at=bench.now)
+    bench.now += timedelta(seconds=30)
+    bench.finish(process)
+    runs(bench, process, (0, 20), (later, later + 30))
+    assert bench.status.cost.gpu_seconds - before.gpu_seconds == 20 + 30
+    assert bench.status.cost.merge_seconds - before.merge_seconds == 20 + 30
+
+
+def test_a_merge_that_is_shared_is_expected_to_take_the_gpus_of_all_its_processes() -> None:
+    bench, _ = shared()
+    assert accounting.gpus_of(bench.resource.spec, Stage.MERGE) == 2
+    assert accounting.gpus_of(bench.resource.spec, Stage.EVALUATE) == 0
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,16 @@ def test_time_and_gpu_hours_follow_from_the_seconds_of_one_evaluation() -> None:
     assert found.gpu_hours == pytest.approx(1300 * 2 / 3600)
 
 
+def test_slices_take_the_gpus_of_each_and_as_much_time_of_the_volumes() -> None:
+    gpu = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    one, four = (
+        forecast(resource(merger={"slices": n, **gpu}).spec, 10**9, 10**8, evaluation_seconds=100) for n in (1, 4)
+    )
+    assert one.gpu_hours is not None
+    assert four.gpu_hours == pytest.approx(4 * one.gpu_hours)
+    assert (four.seconds, four.bytes_read, four.merger_processes) == (one.seconds, one.bytes_read, one.merger_processes)
+
+
 def test_more_evaluators_take_less_time_and_as_many_gpu_hours() -> None:
     one, four = plain(), plain(parallelism=4)
     assert one.seconds is not None

@@ -35,6 +35,16 @@ def test_the_first_image_of_each_kind_stays_and_another_one_is_told() -> None:
     assert f"the merger ran {FIRST} first, later {SECOND}" in told[2]
 
 
+def test_processes_that_share_a_request_and_run_different_images_are_told() -> None:
+    bench = Bench(resource())
+    bench.step()
+    seen = with_image(bench.observe(), FIRST)
+    first, *others = seen.children
+    bench.status = bench.decide(Observed((replace(first, other_images=(SECOND,)), *others)))
+    assert bench.status.images["merger"] == FIRST
+    assert bench.status.images["merger" + images.CHANGED] == SECOND
+
+
 def test_a_child_of_nobody_says_nothing_of_images() -> None:
     bench = Bench(resource())
     stranger = ObservedChild(launch=99, state=ChildState.RUNNING, image=FIRST)
@@ -61,3 +71,8 @@ def test_a_queue_is_told_where_nothing_runs_and_trouble_in_any_case() -> None:
     assert waiting(bench, queued, None) == ("True", Reason.RUNNING, "")
     trouble = ("True", Reason.IMAGE_UNAVAILABLE, "1 of 2 processes wait: the image x cannot be pulled")
     assert waiting(bench, None, broken) == trouble
+    launch = bench.status.launches[0].number
+    part = ObservedChild(launch=launch, state=ChildState.RUNNING, started_at=bench.now, waiting=broken)
+    bench.status = bench.decide(Observed((part,)))
+    alone = ("True", Reason.IMAGE_UNAVAILABLE, "1 of 1 processes wait: the image x cannot be pulled")
+    assert condition(bench, "Reconciling") == alone, "one of several that share a request waits, the others run"

@@ -42,6 +42,7 @@ def hashes_in(request: Request) -> dict[str, str]:
 
 SAME: dict[str, dict[str, Any]] = {
     "merger batches": {"merger": {"batch": 3}},
+    "slices": {"merger": {"slices": 4}},
     "evaluator batches": {"evaluator": {"batch": 4}},
     "parallelism and room": {"search": {"parallelism": 4}, "storage": {"maxPending": 2}},
     "retries": {"evaluator": {"retries": 5}, "merger": {"retries": 5}},
@@ -129,6 +130,16 @@ def test_a_merge_asks_for_the_weights_of_its_candidates_and_transient_files() ->
         (r.id, strategy.weights(bench.resource.spec, r), False) for r in bench.status.candidates[:4]
     ]
     assert (request.dtype, request.max_shard_bytes, request.tokenizer_from) == ("bfloat16", 5 * 2**30, "m-0")
+
+
+def test_every_merge_is_shared_by_as_many_processes_as_the_spec_says() -> None:
+    bench = Bench(resource(merger={"slices": 4}))
+    bench.rest()
+    merges = [child for child in bench.started if child.launch.stage is Stage.MERGE]
+    assert {child.launch.split for child in merges} == {"search", "unseen"}
+    assert {child.slices for child in merges} == {4}
+    assert all('"slices":4' in child.request.to_json() for child in merges)
+    assert {child.slices for child in bench.started if child not in merges} == {1}
 
 
 def test_a_merge_for_the_confirmation_is_to_stay() -> None:

@@ -8,7 +8,7 @@ import pytest
 from mergesearch.api.status import Phase, RecordState, Stage
 from mergesearch.contract import Failure
 from mergesearch.lifecycle import children, retries, stages
-from mergesearch.lifecycle.step import WAITS, ChildState, Observed, Waiting
+from mergesearch.lifecycle.step import WAITS, ChildState, Observed, ObservedChild, Run, Waiting
 from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, End, Process, faults, resource, scored
 
@@ -145,6 +145,21 @@ def test_one_that_does_not_start_while_another_of_its_stage_runs_is_made_anew_an
     assert record.not_before == bench.now + retries.pause(1)
     assert bench.rest().phase is Phase.COMPLETE
     assert bench.record(record.id).state is RecordState.SCORED
+
+
+@pytest.mark.parametrize("state", [ChildState.RUNNING, ChildState.PENDING], ids=["runs", "has done its part"])
+def test_one_that_does_not_start_while_another_process_of_its_own_does_is_made_anew(state: ChildState) -> None:
+    bench = Bench(resource(merger={"slices": 2}))
+    bench.until(lambda status: any(launch.stage is Stage.MERGE for launch in status.launches))
+    (bad,) = processes(bench, Stage.MERGE)
+    others = tuple(child for child in bench.observe().children if child.launch != bad.child.launch.number)
+    part = ObservedChild(launch=bad.child.launch.number, state=state, waiting=BROKEN, runs=(Run(bench.now),))
+    bench.status = bench.decide(Observed((*others, part)))
+    bench.act()
+    assert bench.condition("Stalled")[0] == "False"
+    record = bench.record(bad.child.launch.candidates[0])
+    assert (record.charged, record.disruptions, record.message) == (0, 1, BROKEN.message)
+    assert bench.rest().phase is Phase.COMPLETE
 
 
 def test_where_none_of_a_stage_runs_the_search_stalls_until_one_does() -> None:

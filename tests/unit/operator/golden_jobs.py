@@ -40,7 +40,13 @@ FULL: dict[str, Any] = {
     },
 }
 """Every field that reaches a pod."""
-CASES = {"merge": ("Merge", PLAIN), "evaluate": ("Evaluate", PLAIN), "evaluate-with-every-field": ("Evaluate", FULL)}
+SLICES: dict[str, Any] = {"merger": {"slices": 4, "queueName": "cpus"}}
+CASES = {
+    "merge": ("Merge", PLAIN),
+    "merge-in-slices": ("Merge", SLICES),
+    "evaluate": ("Evaluate", PLAIN),
+    "evaluate-with-every-field": ("Evaluate", FULL),
+}
 
 
 def render(name: str) -> str:

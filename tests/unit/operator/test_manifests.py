@@ -108,6 +108,16 @@ def test_a_process_finds_its_request_in_its_environment_and_runs_once(stage: str
     assert "ttlSecondsAfterFinished" not in made["spec"], "a result outlives an operator that is away"
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_a_merge_is_shared_by_pods_each_with_an_index_and_the_first_that_fails_ends_them_all(stage: str) -> None:
+    made = job_of(stage, merger={"slices": 4})["spec"]
+    pods = (made["parallelism"], made["completions"], made.get("completionMode"))
+    assert pods == ((4, 4, "Indexed") if stage == "Merge" else (1, 1, None))
+    assert made["backoffLimit"] == 0
+    assert "backoffLimitPerIndex" not in made
+    assert "completionMode" not in job_of(stage)["spec"], "a single pod needs no index"
+
+
 def test_disruptions_are_ignored_before_anything_is_counted() -> None:
     first, second = job_of("Merge")["spec"]["podFailurePolicy"]["rules"]
     assert (first["action"], first["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
@@ -141,7 +151,7 @@ def test_every_name_fits_into_a_label(name: str, number: int, stage: Stage) -> N
     meta = resource.metadata.model_copy(update={"name": name, "uid": uid})
     launch = Launch(number=number, stage=stage, created_at=NOW)
     made = children.name(resource.model_copy(update={"metadata": meta}), launch)
-    assert len(made) <= 63
+    assert len(f"{made}-63") <= 63, "the host name of the last slice"
     assert made.startswith(f"{name}-0123a-")
 
 
