@@ -1,85 +1,122 @@
-"""Writes the candidates of a merge request: one pass over the inputs, then each candidate is published with its
-report, or reported as failed.
+"""Writes the weights of the candidates of a request in one pass over the inputs; what becomes of each is settled by
+whoever knows where it belongs: a whole merge, or a slice of one.
 """
 
 import time
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from mergesearch import files, memory
-from mergesearch.contract import Failure, MergeCandidate, MergeReport, MergeRequest
+from mergesearch import memory
+from mergesearch.contract import Failure, MergeCandidate
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
-from mergesearch.worker import Emit, Progress, publish_report
-from mergesearch_merger import compatibility, dtypes, findings, nonfinite, publication, reader, settings
+from mergesearch.worker import Progress
+from mergesearch_merger import budget as budgets
+from mergesearch_merger import (
+    compatibility,
+    dtypes,
+    findings,
+    nonfinite,
+    progress,
+    reader,
+    settings,
+    verification,
+)
+from mergesearch_merger import plan as plans
 from mergesearch_merger.inputs import Inputs
 from mergesearch_merger.output import Output
-from mergesearch_merger.prepared import Prepared
+from mergesearch_merger.prepared import Cost, Prepared
 from mergesearch_merger.settings import Settings
-from mergesearch_merger.streaming import Job, Outcome, Pass
+from mergesearch_merger.streaming import Arithmetic, Job, Outcome, Pass
+
+
+class Settle(Protocol):
+    """What to do with a candidate once its weights are written, or have failed."""
+
+    def output(self, candidate: MergeCandidate) -> Output:
+        """Where its weights go."""
+
+    def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:
+        """Its weights are written. Raises MergeSearchError, OSError."""
+
+    def fail(self, candidate: MergeCandidate, output: Output, failure: Failure, cost: Cost) -> None:
+        """Its weights are no numbers; nothing of them stays. Raises OSError."""
 
 
 class Batch:
-    """The candidates of one request that are not there yet."""
+    """The candidates of one request that are not there yet, as far as this process writes them."""
 
-    def __init__(self, request: MergeRequest, prepared: Prepared, root: Path, limits: Settings) -> None:
-        self._request = request
+    def __init__(
+        self, prepared: Prepared, shards: Collection[int], settle: Settle, limits: Settings, dtype: str
+    ) -> None:
+        """`dtype` is the request's name of it. Raises InvalidRequestError where memory is too small."""
         self._prepared = prepared
-        self._root = root
+        self._shards = shards
+        self._settle = settle
         self._limits = limits
-        self._outputs = [self._output(candidate) for candidate in prepared.candidates]
+        self._dtype = dtypes.OUTPUTS[dtype]
+        self._budget = choose_budget(prepared, limits, self._dtype)
+        self._outputs = [settle.output(candidate) for candidate in prepared.candidates]
 
-    def write(self, emit: Emit, progress: Progress) -> None:
-        """Merge, publish and report all candidates. Raises MergeSearchError, OSError; whatever happens, nothing
-        half-written stays.
+    def write(self, say: Progress) -> None:
+        """Merge and settle all candidates. Raises MergeSearchError, OSError; whatever happens, nothing half-written
+        stays.
         """
         began = time.monotonic()
         try:
-            work, failures = self._merge(progress)
-            share = (time.monotonic() - began) / len(self._outputs)
+            work, failures = self._merge(say)
+            merges = len(self._outputs)
+            cost = Cost((time.monotonic() - began) / merges, work.bytes_read // merges, memory.peak_bytes())
             for candidate, output, outcome, failure in zip(
                 self._prepared.candidates, self._outputs, work.outcomes, failures, strict=True
             ):
                 if failure is None:
-                    digest = self._publish(candidate, output, outcome, progress)
-                    report = self._report(candidate, share, work.bytes_read, digest)
+                    self._settle.succeed(candidate, output, outcome, cost)
                 else:
-                    self._withdraw(candidate, output)
-                    report = self._failed(candidate, share, work.bytes_read, failure)
-                publish_report(self._root / files.merge_report(self._request.search.uid, candidate.id), report)
-                emit(report)
+                    output.discard()
+                    self._settle.fail(candidate, output, failure, cost)
         finally:
             for output in self._outputs:
                 output.discard()
 
-    def _output(self, candidate: MergeCandidate) -> Output:
-        final = self._root / files.merge_folder(self._request.search.uid, candidate.id)
-        return Output(final, self._prepared.layout, durable=candidate.keep or settings.SYNC_TRANSIENT)
-
-    def _merge(self, progress: Progress) -> tuple[Pass, list[Failure | None]]:
-        with Inputs(self._prepared.read) as inputs:
-            tied = compatibility.tied_head(self._prepared.reference)
+    def _merge(self, say: Progress) -> tuple[Pass, list[Failure | None]]:
+        prepared, limits = self._prepared, self._limits
+        with Inputs(prepared.read, drop_cache=limits.drop_cache) as inputs:
+            tied = compatibility.tied_head(prepared.reference)
             if tied is not None:
                 inputs.check_tied(tied)
             for output in self._outputs:
                 output.create()
-            work = Pass(self._prepared.layout, inputs, self._jobs(), dtypes.OUTPUTS[self._request.dtype], self._limits)
-            work.run(progress)
+            work = self._pass(inputs)
+            total = sum(prepared.layout.shards[number].size for number in self._shards)
+            meter = progress.Meter(total, lambda: work.bytes_merged, say, bar=limits.bar)
+            try:
+                work.run(meter.watch)
+            finally:
+                meter.end()
             failures = [
-                None if outcome.finite else nonfinite.failure(job.weights, outcome, self._prepared, inputs)
+                None if outcome.finite else nonfinite.failure(job.weights, outcome, prepared, inputs)
                 for job, outcome in zip(work.jobs, work.outcomes, strict=True)
             ]
         self._require_unchanged()
+        if limits.verify:
+            for output, outcome in zip(self._outputs, work.outcomes, strict=True):
+                verification.check(output.folder, prepared.layout, outcome.shard_digests, limits.chunk_bytes)
         return work, failures
 
-    def _jobs(self) -> list[Job]:
-        return [
+    def _pass(self, inputs: Inputs) -> Pass:
+        prepared, limits = self._prepared, self._limits
+        jobs = [
             Job(
-                weights=tuple(candidate.weights[column] for column in self._prepared.columns),
+                weights=tuple(candidate.weights[column] for column in prepared.columns),
                 output=output,
-                digested=candidate.keep or settings.DIGEST_TRANSIENT,
+                digested=candidate.keep or limits.verify or settings.DIGEST_TRANSIENT,
             )
-            for candidate, output in zip(self._prepared.candidates, self._outputs, strict=True)
+            for candidate, output in zip(prepared.candidates, self._outputs, strict=True)
         ]
+        plan = plans.Plan(prepared.layout, prepared.read, len(jobs), self._budget.slot_bytes, limits.chunk_bytes)
+        arithmetic = _arithmetic([job.weights for job in jobs], self._dtype, limits)
+        return Pass(plan, inputs, jobs, arithmetic, self._budget, self._shards)
 
     def _require_unchanged(self) -> None:
         """A checkpoint that is written while it is read makes a mixture of two."""
@@ -89,45 +126,35 @@ class Batch:
                 f"{findings.names(stale)}: changed while being merged", reason=Reason.CHECKPOINT_CHANGED
             )
 
-    def _publish(self, candidate: MergeCandidate, output: Output, outcome: Outcome, progress: Progress) -> str | None:
-        warnings = list(self._prepared.warnings)
-        if outcome.unequal_buffers:
-            differing = sorted(outcome.unequal_buffers)
-            first = next(c.label for c, w in zip(self._prepared.read, self._used(candidate), strict=True) if w != 0.0)
-            warnings.append(
-                f"candidate {candidate.id}: {findings.counted(len(differing), 'buffer')} not equal in all "
-                f"checkpoints, taken from {first}: {findings.names(differing)}"
-            )
-            progress(f"warning: {warnings[-1]}")
-        record = publication.record_of(
-            self._request, candidate, self._prepared, outcome.shard_digests, tuple(warnings), self._limits.chunk_bytes
-        )
-        output.publish(
-            publication.documents(self._request, self._prepared, record), self._prepared.reference.companions
-        )
-        return record.weights_digest
 
-    def _used(self, candidate: MergeCandidate) -> tuple[float, ...]:
-        return tuple(candidate.weights[column] for column in self._prepared.columns)
+def choose_budget(prepared: Prepared, limits: Settings, dtype: str) -> budgets.Budget:
+    """The memory of a merge into float dtype `dtype`. Raises InvalidRequestError where it is too small."""
+    work = budgets.Work(
+        inputs=[checkpoint.dtypes for checkpoint in prepared.read],
+        output=dtype,
+        candidates=len(prepared.candidates),
+        chunk_bytes=limits.chunk_bytes,
+        chunk_runs=plans.most_runs(prepared.layout, limits.chunk_bytes),
+        tile_bytes=limits.tile_bytes,
+    )
+    try:
+        return budgets.choose(work, limits.threads, limits.memory_bytes, limits.slot_bytes)
+    except budgets.BudgetError as error:
+        raise InvalidRequestError(f"{error}; give the merger more memory", reason=Reason.OUT_OF_MEMORY) from error
 
-    def _withdraw(self, candidate: MergeCandidate, output: Output) -> None:
-        """A candidate that has failed leaves nothing, not even the weights of an older request."""
-        output.discard()
-        files.remove_folder(self._root / files.merge_folder(self._request.search.uid, candidate.id))
 
-    def _report(self, candidate: MergeCandidate, seconds: float, bytes_read: int, digest: str | None) -> MergeReport:
-        return MergeReport(
-            version=1,
-            candidate=candidate.id,
-            request_hash=self._request.hash_of(candidate),
-            seconds=seconds,
-            bytes_read=bytes_read // len(self._outputs),
-            bytes_written=self._prepared.layout.size,
-            parameters=self._prepared.layout.parameters,
-            weights_digest=digest,
-            peak_bytes=memory.peak_bytes(),
-        )
+def _arithmetic(weights: Sequence[Sequence[float]], dtype: str, limits: Settings) -> Arithmetic:
+    """Imported late, since each brings a framework that the other does not need. Raises InvalidRequestError."""
+    if limits.device == "cpu":
+        from mergesearch_merger import kernel
 
-    def _failed(self, candidate: MergeCandidate, seconds: float, bytes_read: int, failure: Failure) -> MergeReport:
-        report = self._report(candidate, seconds, bytes_read, None)
-        return report.model_copy(update={"bytes_written": 0, "failure": failure})
+        return kernel.Arithmetic(weights, dtype, limits.tile_bytes)
+    try:
+        from mergesearch_merger import torch_kernel
+    except ModuleNotFoundError as error:
+        raise InvalidRequestError(
+            f"device {limits.device!r}: this image holds no {error.name}; docs/operations.md says how one is built "
+            "that does",
+            reason=Reason.MALFORMED_REQUEST,
+        ) from error
+    return torch_kernel.on_cuda(weights, dtype)

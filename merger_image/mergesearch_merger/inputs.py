@@ -4,14 +4,16 @@ import os
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch_merger import compatibility, dtypes
-from mergesearch_merger.checkpoint import Checkpoint
+from mergesearch_merger.checkpoint import Checkpoint, WeightFile
 from mergesearch_merger.header import Tensor
+from mergesearch_merger.plan import Read
 
 SPARE_DESCRIPTORS = 64
 COMPARED_BYTES = 4 * 2**20
@@ -22,30 +24,22 @@ COMPARED_BYTES = 4 * 2**20
 class Source:
     """A tensor of an open file."""
 
-    label: str
+    file: WeightFile
     descriptor: int
     tensor: Tensor
 
     def read(self, first: int, into: memoryview) -> None:
         """Fill `into` from element number `first` on. Raises InvalidRequestError where the file has become shorter."""
         offset = self.tensor.begin + first * dtypes.width(self.tensor.dtype)
-        done = 0
-        while done < len(into):
-            count = os.preadv(self.descriptor, [into[done:]], offset + done)
-            if count == 0:
-                raise InvalidRequestError(
-                    f"{self.label}: ends at byte {offset + done}, inside tensor {self.tensor.name!r}; "
-                    "it was whole when the merge began",
-                    reason=Reason.CHECKPOINT_CHANGED,
-                )
-            done += count
+        _fill(self.descriptor, self.file, offset, into)
 
 
 class Inputs:
     """The weight files of some checkpoints, open for reading; use it as a context."""
 
-    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def __init__(self, checkpoints: Sequence[Checkpoint], *, drop_cache: bool = False) -> None:
         self._checkpoints = checkpoints
+        self._drop_cache = drop_cache
         self._descriptors: list[list[int]] = []
 
     def __enter__(self) -> Self:
@@ -55,7 +49,7 @@ class Inputs:
             opened: list[int] = []
             self._descriptors.append(opened)
             for file in checkpoint.files:
-                opened.append(os.open(file.path, os.O_RDONLY | os.O_CLOEXEC))  # noqa: PERF401 - closed if one fails
+                opened.append(_open(file.path))  # noqa: PERF401 - closed if one fails
         return self
 
     def __exit__(
@@ -70,17 +64,27 @@ class Inputs:
         """A tensor of checkpoint number `checkpoint`."""
         found = self._checkpoints[checkpoint]
         place = found.places[tensor]
-        return Source(found.files[place.file].label, self._descriptors[checkpoint][place.file], place.tensor)
+        return Source(found.files[place.file], self._descriptors[checkpoint][place.file], place.tensor)
 
-    def sources(self, tensor: str) -> tuple[Source, ...]:
-        """A tensor of every checkpoint, in order."""
-        return tuple(self.source(number, tensor) for number in range(len(self._checkpoints)))
+    def read(self, read: Read, into: memoryview) -> None:
+        """Fill `into` with what a plan wants. Raises InvalidRequestError where the file has become shorter."""
+        descriptor = self._descriptors[read.input][read.file]
+        _fill(descriptor, self._checkpoints[read.input].files[read.file], read.begin, into)
+        if self._drop_cache:
+            os.posix_fadvise(descriptor, read.begin, read.size, os.POSIX_FADV_DONTNEED)
 
     def check_tied(self, tied: compatibility.TiedHead) -> None:
         """Raise InvalidRequestError where a checkpoint stores a tied head that is not its embedding."""
         for number, checkpoint in enumerate(self._checkpoints):
             if tied.head in checkpoint.places:
                 _require_equal(checkpoint, self.source(number, tied.head), self.source(number, tied.embedding))
+
+
+def _open(path: Path) -> int:
+    """A file that will be read from front to back, once."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    return descriptor
 
 
 def _require_equal(checkpoint: Checkpoint, head: Source, embedding: Source) -> None:
@@ -101,6 +105,18 @@ def _require_equal(checkpoint: Checkpoint, head: Source, embedding: Source) -> N
             "either untie them in config.json or remove the stored head",
             reason=Reason.CHECKPOINTS_INCOMPATIBLE,
         )
+
+
+def _fill(descriptor: int, file: WeightFile, offset: int, into: memoryview) -> None:
+    done = 0
+    while done < len(into):
+        count = os.preadv(descriptor, [into[done:]], offset + done)
+        if count == 0:
+            raise InvalidRequestError(
+                f"{file.label}: ends at byte {offset + done}; it had {file.size} when the merge began",
+                reason=Reason.CHECKPOINT_CHANGED,
+            )
+        done += count
 
 
 def _allow_descriptors(files: int) -> None:

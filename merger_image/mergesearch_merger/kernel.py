@@ -8,14 +8,21 @@ Sums are fp32 for bf16 and fp16 outputs, fp64 for fp32 outputs; the weights are 
 same. The product and the sum are two roundings, never a fused one, and no element meets another: so threads, tiles and
 batches cannot change a bit, and neither can the processor. Rounding is to nearest, ties to even. Buffers are reused:
 their size depends on the tile and on the number of candidates, not on the number of inputs.
+
+Where all that is read and written is bf16, two elements are widened at once, as the halves of one 32-bit word: the
+buffers then hold the even elements, and after them the odd ones. Nobody but `load` and `round` knows of that.
 """
 
+import mmap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mergesearch_merger import dtypes
+from mergesearch_merger import buffers, dtypes
+from mergesearch_merger.plan import Run
+from mergesearch_merger.slots import NotFinite, Place, Slot
 
 Array = npt.NDArray[Any]
 
@@ -25,8 +32,9 @@ STORED: dict[str, type[np.generic]] = {"F64": np.float64, "F32": np.float32, "F1
 FP16_VALUES = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
 """The value of every fp16 number: looking up is faster than converting, and exact."""
 
-BF16_OVERFLOW = 0x7F7F8000
-"""Bits of the smallest positive fp32 number that rounds to infinity in bf16; infinity and NaN have larger ones."""
+BF16_OVERFLOW = np.uint32(0x7F7F8000).view(np.float32)
+"""The smallest positive fp32 number that rounds to infinity in bf16."""
+UPPER = np.uint32(0xFFFF0000)
 
 EXPONENTS: dict[str, tuple[type[np.uint16] | type[np.uint32], int]] = {
     "F16": (np.uint16, 0x7C00),
@@ -45,96 +53,148 @@ class Kernel:
 
     def __init__(self, tile_bytes: int, candidates: int, output: str) -> None:
         self._wide: type[np.float32] | type[np.float64] = np.float32 if output in dtypes.HALVES else np.float64
-        elements = tile_bytes // dtypes.width(output)
-        self._output_dtype = output
-        self._input = np.empty(elements * 8, np.uint8)
-        self._value = np.empty(elements, self._wide)
-        self._scratch = np.empty(elements, self._wide)
-        self._sums = [np.empty(elements, self._wide) for _ in range(candidates)]
-        self._rounded = np.empty(tile_bytes, np.uint8)
+        self.tile_elements = max(tile_bytes // dtypes.width(output), 1)
+        self._output = output
+        self._value = np.empty(self.tile_elements, self._wide)
+        self._scratch = np.empty(self.tile_elements, self._wide)
+        self._sums = [np.empty(self.tile_elements, self._wide) for _ in range(candidates)]
+        self._elements = 0
+        self._in_pairs = False
 
-    def input(self, size: int) -> memoryview:
-        """Where the next input's `size` bytes are to be read to."""
-        return self._input.data[:size]
+    def begin(self, elements: int, sources: Sequence[str]) -> None:
+        """The next tile has so many elements, in inputs of these dtypes."""
+        self._elements = elements
+        self._in_pairs = elements % 2 == 0 and self._output == "BF16" and set(sources) == {"BF16"}
 
-    def load(self, dtype: str, elements: int) -> None:
-        """Widen what was read: `elements` elements of float dtype `dtype`."""
-        stored = self._input.view(STORED[dtype])[:elements]
-        value = self._value[:elements]
-        if dtype == "BF16":
-            narrow = self._scratch.view(np.float32)[:elements] if self._wide is np.float64 else value
-            bits = narrow.view(np.uint32)
-            np.copyto(bits, stored)
-            np.left_shift(bits, 16, out=bits)
-            if narrow is not value:
-                np.copyto(value, narrow)
-        elif dtype == "F16":
-            narrow = self._scratch.view(np.float32)[:elements] if self._wide is np.float64 else value
-            np.take(FP16_VALUES, stored, out=narrow, mode="wrap")
+    def load(self, stored: memoryview, dtype: str) -> None:
+        """Widen the bytes of one input's tile, elements of float dtype `dtype`."""
+        value = self._value[: self._elements]
+        if self._in_pairs:
+            words = np.frombuffer(stored, np.uint32)
+            bits, half = value.view(np.uint32), self._elements // 2
+            np.left_shift(words, 16, out=bits[:half])
+            np.bitwise_and(words, UPPER, out=bits[half:])
+            return
+        array = np.frombuffer(stored, STORED[dtype])
+        if dtype in dtypes.HALVES:
+            narrow = self._scratch.view(np.float32)[: self._elements] if self._wide is np.float64 else value
+            if dtype == "BF16":
+                bits = narrow.view(np.uint32)
+                np.copyto(bits, array)
+                np.left_shift(bits, 16, out=bits)
+            else:
+                np.take(FP16_VALUES, array, out=narrow, mode="wrap")
             if narrow is not value:
                 np.copyto(value, narrow)
         else:
-            np.copyto(value, stored, casting="same_kind")
+            np.copyto(value, array, casting="same_kind")
 
-    def add(self, candidate: int, weight: float, elements: int, *, first: bool) -> None:
+    def add(self, candidate: int, weight: float, *, first: bool) -> None:
         """Add the loaded input, times `weight`, to the candidate's sum; the first input begins it."""
         scale = self._wide(weight)
-        value, total = self._value[:elements], self._sums[candidate][:elements]
+        value, total = self._value[: self._elements], self._sums[candidate][: self._elements]
         if first:
             np.multiply(value, scale, out=total)
         else:
-            product = self._scratch[:elements]
+            product = self._scratch[: self._elements]
             np.multiply(value, scale, out=product)
             np.add(total, product, out=total)
 
-    def round(self, candidate: int, elements: int) -> tuple[memoryview, int, int]:
-        """The candidate's output bytes, valid until the next call, and how many elements are NaN and infinite."""
-        total = self._sums[candidate][:elements]
-        if self._output_dtype == "BF16":
-            return self._round_to_bf16(total)
-        out = self._rounded.view(np.float16 if self._output_dtype == "F16" else np.float32)[:elements]
+    def round(self, candidate: int, into: memoryview) -> tuple[int, int]:
+        """Write the candidate's elements to `into`; returns how many of them are NaN and infinite. Its sum is lost."""
+        total = self._sums[candidate][: self._elements]
+        if self._output == "BF16":
+            return self._round_to_bf16(total, into)
+        out = np.frombuffer(into, np.float16 if self._output == "F16" else np.float32)
         np.copyto(out, total, casting="same_kind")
-        unsigned, mask = EXPONENTS[self._output_dtype]
-        bits = self._scratch.view(unsigned)[:elements]
+        unsigned, mask = EXPONENTS[self._output]
+        bits = self._scratch.view(unsigned)[: self._elements]
         np.bitwise_and(out.view(unsigned), unsigned(mask), out=bits)
         if int(bits.max(initial=0)) < mask:
-            return _bytes(out), 0, 0
-        nans = int(np.isnan(out).sum())
-        return _bytes(out), nans, int(np.isinf(out).sum())
+            return 0, 0
+        return int(np.isnan(out).sum()), int(np.isinf(out).sum())
 
-    def _round_to_bf16(self, total: Array) -> tuple[memoryview, int, int]:
+    def _round_to_bf16(self, total: Array, into: memoryview) -> tuple[int, int]:
         """Add half a unit of the last place, one bit less where the kept part is even, and cut: numpy knows no bf16."""
-        bits, scratch = total.view(np.uint32), self._scratch.view(np.uint32)[: total.size]
-        np.left_shift(bits, 1, out=scratch)
         nans = infinite = 0
-        if int(scratch.max(initial=0)) >= BF16_OVERFLOW << 1:
+        if not (total.max() < BF16_OVERFLOW and total.min() > -BF16_OVERFLOW):  # so written that NaN is caught
             nans = int(np.isnan(total).sum())
-            infinite = int((scratch >= BF16_OVERFLOW << 1).sum()) - nans
+            infinite = int((np.abs(total) >= BF16_OVERFLOW).sum())
+        bits, scratch = total.view(np.uint32), self._scratch.view(np.uint32)[: total.size]
         np.right_shift(bits, 16, out=scratch)
         np.bitwise_and(scratch, 1, out=scratch)
         np.add(scratch, 0x7FFF, out=scratch)
         np.add(bits, scratch, out=bits)
-        np.right_shift(bits, 16, out=bits)
-        out = self._rounded.view(np.uint16)[: total.size]
-        np.copyto(out, bits, casting="same_kind")
-        return _bytes(out), nans, infinite
+        if self._in_pairs:
+            half = total.size // 2
+            np.right_shift(bits[:half], 16, out=bits[:half])
+            np.bitwise_and(bits[half:], UPPER, out=bits[half:])
+            np.bitwise_or(bits[:half], bits[half:], out=np.frombuffer(into, np.uint32))
+        else:
+            np.right_shift(bits, 16, out=bits)
+            np.copyto(np.frombuffer(into, np.uint16), bits, casting="same_kind")
+        return nans, infinite
 
-    def loaded_is_finite(self, elements: int) -> bool:
+    def loaded_is_finite(self) -> bool:
         """Whether all elements of the loaded input are numbers."""
-        return bool(np.isfinite(self._value[:elements]).all())
-
-    def copy(self, candidate: int, size: int) -> None:
-        """Keep the bytes of a buffer that was read as the candidate's output."""
-        self._sums[candidate].view(np.uint8)[:size] = self._input[:size]
-
-    def equals(self, candidate: int, size: int) -> bool:
-        """Whether the bytes that were read are those that the candidate keeps."""
-        return bool(np.array_equal(self._sums[candidate].view(np.uint8)[:size], self._input[:size]))
-
-    def copied(self, candidate: int, size: int) -> memoryview:
-        """The bytes that the candidate keeps."""
-        return self._sums[candidate].view(np.uint8).data[:size]
+        return bool(np.isfinite(self._value[: self._elements]).all())
 
 
-def _bytes(array: Array) -> memoryview:
-    return array.view(np.uint8).data
+class Arithmetic:
+    """Merges units on a processor; one for all threads, each of which has a `worker`."""
+
+    def __init__(self, weights: Sequence[Sequence[float]], output: str, tile_bytes: int) -> None:
+        """`weights` of every candidate, one for each input of the plan."""
+        self._weights = weights
+        self._output = output
+        self._tile_bytes = tile_bytes
+
+    def allocate(self, size: int) -> memoryview:
+        """Memory for a slot, untouched: pages that no unit reaches cost nothing."""
+        return memoryview(mmap.mmap(-1, size))
+
+    def worker(self) -> "Worker":
+        """For one thread."""
+        return Worker(self._weights, Kernel(self._tile_bytes, len(self._weights), self._output))
+
+
+class Worker:
+    """Merges units in one thread."""
+
+    def __init__(self, weights: Sequence[Sequence[float]], kernel: Kernel) -> None:
+        self._weights = weights
+        self._kernel = kernel
+
+    def merge(self, slot: Slot) -> None:
+        """Fill the slot's outputs from what was read into it, and note what is not finite or not equal."""
+        outputs = [slot.output(candidate) for candidate in range(len(self._weights))]
+        for output in outputs:
+            output[: len(slot.held.head)] = slot.held.head
+        with silent():
+            for run in slot.held.runs:
+                if run.tensor.dtype in dtypes.BUFFERS:
+                    buffers.copy(slot, run, self._weights, outputs)
+                else:
+                    for first in range(0, run.elements, self._kernel.tile_elements):
+                        self._tile(slot, run, first, outputs)
+
+    def _tile(self, slot: Slot, run: Run, first: int, outputs: Sequence[memoryview]) -> None:
+        elements = min(self._kernel.tile_elements, run.elements - first)
+        self._kernel.begin(elements, [dtype for _, dtype in run.sources])
+        begun = [False] * len(outputs)
+        for number, (at, dtype) in enumerate(run.sources):
+            width = dtypes.width(dtype)
+            begin = at + first * width
+            self._kernel.load(slot.memory[begin : begin + elements * width], dtype)
+            for candidate, weights in enumerate(self._weights):
+                if weights[number] != 0.0:
+                    self._kernel.add(candidate, weights[number], first=not begun[candidate])
+                    begun[candidate] = True
+        width = dtypes.width(run.tensor.dtype)
+        offset = run.offset + first * width
+        begin = offset - slot.held.begin
+        for candidate, output in enumerate(outputs):
+            nans, infinite = self._kernel.round(candidate, output[begin : begin + elements * width])
+            if nans or infinite:
+                place = Place(slot.held.shard, offset, run.tensor, run.first + first, elements)
+                slot.not_finite.append(NotFinite(candidate, place, nans, infinite))

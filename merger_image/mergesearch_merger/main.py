@@ -1,5 +1,7 @@
 """The merger's entry point: answers merge, preflight, cleanup and read requests."""
 
+import dataclasses
+import os
 import sys
 
 from mergesearch import files, worker
@@ -14,7 +16,7 @@ from mergesearch.contract import (
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_merger import merge, preflight, reading
+from mergesearch_merger import merge, preflight, reading, settings
 from mergesearch_merger.settings import Settings
 
 PROGRAM = "mergesearch-merger"
@@ -51,7 +53,14 @@ def _clean_up(request: CleanupRequest, volumes: Volumes, emit: Emit) -> None:
 
 def main() -> int:
     """Serve as `mergesearch.worker` says. Returns the exit code."""
-    return worker.run(PROGRAM, Merger(Settings()))
+    options = settings.options()
+    given, _ = options.parse_known_args()
+    try:
+        limits = settings.of(given, os.environ)
+    except ValueError as error:
+        options.error(str(error))
+    limits = dataclasses.replace(limits, bar=sys.stderr.isatty() and "--serve" not in sys.argv)
+    return worker.run(PROGRAM, Merger(limits), options=options)
 
 
 if __name__ == "__main__":

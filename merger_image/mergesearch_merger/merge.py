@@ -2,7 +2,7 @@
 each is published on its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mergesearch import files
@@ -10,13 +10,16 @@ from mergesearch.contract import MergeCandidate, MergeRequest
 from mergesearch.errors import InvalidRequestError, NoSpaceError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_merger import findings, inspection, output, reuse, weights, workspace
+from mergesearch_merger import findings, inspection, output, reuse, slices, weights, workspace
 from mergesearch_merger.prepared import Prepared
 from mergesearch_merger.settings import Settings
 
 
-def answer(request: MergeRequest, volumes: Volumes, emit: Emit, progress: Progress, limits: Settings) -> None:
-    """Write what is not there yet; a report for every candidate. Raises MergeSearchError, OSError."""
+def answer(request: MergeRequest, volumes: Volumes, emit: Emit, say: Progress, limits: Settings) -> None:
+    """Write what is not there yet; a report for every candidate, or, of a slice, for every candidate that this process
+    has completed. Raises MergeSearchError, OSError.
+    """
+    own = slices.resolve(limits.slice, request.slices)
     root = volumes.root(files.WORKSPACE_VOLUME)
     workspace.claim(root, request.search)
     files.remove_merges(root, request.search.uid, request.prune)
@@ -29,14 +32,56 @@ def answer(request: MergeRequest, volumes: Volumes, emit: Emit, progress: Progre
             missing.append(candidate)
         else:
             emit(found)
-    if missing:
-        prepared = _prepare(request, missing, volumes)
-        for warning in prepared.warnings:
-            progress(f"warning: {warning}")
-        _require_space(root, prepared, limits)
-        from mergesearch_merger.batch import Batch  # late: a refusal does not need numpy
+    if missing and own is None:
+        _merge_whole(request, missing, volumes, emit, say, limits)
+    elif missing and own is not None:
+        _merge_slice(request, missing, own, volumes, emit, say, limits)
 
-        Batch(request, prepared, root, limits).write(emit, progress)
+
+def _merge_whole(
+    request: MergeRequest,
+    missing: Sequence[MergeCandidate],
+    volumes: Volumes,
+    emit: Emit,
+    say: Progress,
+    limits: Settings,
+) -> None:
+    root = volumes.root(files.WORKSPACE_VOLUME)
+    prepared = _prepare(request, missing, volumes, say)
+    shards = range(len(prepared.layout.shards))
+    _require_space(root, prepared, shards, limits)
+    from mergesearch_merger.batch import Batch  # late: a refusal does not need numpy
+    from mergesearch_merger.whole import Whole
+
+    Batch(prepared, shards, Whole(request, prepared, root, limits, emit, say), limits, request.dtype).write(say)
+
+
+def _merge_slice(
+    request: MergeRequest,
+    missing: Sequence[MergeCandidate],
+    own: tuple[int, int],
+    volumes: Volumes,
+    emit: Emit,
+    say: Progress,
+    limits: Settings,
+) -> None:
+    """Write this slice where it is missing, and publish each candidate whose slices are all there."""
+    from mergesearch_merger.parts import Parts
+    from mergesearch_merger.sliced import Sliced
+
+    root = volumes.root(files.WORKSPACE_VOLUME)
+    places = {candidate.id: Parts(root, request, candidate) for candidate in missing}
+    unwritten = [candidate for candidate in missing if places[candidate.id].find(own[0]) is None]
+    prepared = _prepare(request, unwritten or missing, volumes, say)
+    settle = Sliced(request, prepared, root, limits, emit, say, own[0])
+    if unwritten:
+        shards = slices.shards(prepared.layout, *own)
+        _require_space(root, prepared, shards, limits)
+        from mergesearch_merger.batch import Batch
+
+        Batch(prepared, shards, settle, limits, request.dtype).write(say)
+    for candidate in missing:
+        settle.complete(candidate)
 
 
 def _check(request: MergeRequest) -> None:
@@ -50,7 +95,7 @@ def _check(request: MergeRequest) -> None:
     findings.refuse_if_any(weights.check(request))
 
 
-def _prepare(request: MergeRequest, missing: Sequence[MergeCandidate], volumes: Volumes) -> Prepared:
+def _prepare(request: MergeRequest, missing: Sequence[MergeCandidate], volumes: Volumes, say: Progress) -> Prepared:
     columns = tuple(
         number
         for number in range(len(request.checkpoints))
@@ -67,19 +112,22 @@ def _prepare(request: MergeRequest, missing: Sequence[MergeCandidate], volumes: 
     assert planned is not None
     assert found.reference is not None
     names = {request.checkpoints[number].name for number in columns}
+    warnings = findings.warnings(found.findings)
+    for warning in warnings:
+        say(f"warning: {warning}")
     return Prepared(
         candidates=tuple(missing),
         read=tuple(checkpoint for checkpoint in found.checkpoints if checkpoint.name in names),
         columns=columns,
         reference=found.reference,
         layout=planned,
-        warnings=findings.warnings(found.findings),
+        warnings=warnings,
     )
 
 
-def _require_space(root: Path, prepared: Prepared, limits: Settings) -> None:
+def _require_space(root: Path, prepared: Prepared, shards: Collection[int], limits: Settings) -> None:
     merges = len(prepared.candidates)
-    each = output.needed_bytes(prepared.layout, prepared.reference)
+    each = output.needed_bytes(prepared.layout, prepared.reference, shards)
     free = limits.free_bytes(root)
     if free < merges * each:
         raise NoSpaceError(

@@ -7,39 +7,42 @@ from mergesearch.reasons import Reason
 from mergesearch_merger import dtypes, findings
 from mergesearch_merger.inputs import Inputs
 from mergesearch_merger.kernel import Kernel
-from mergesearch_merger.plan import Tile
 from mergesearch_merger.prepared import Prepared
+from mergesearch_merger.slots import Place
 from mergesearch_merger.streaming import Outcome
 
 
 def failure(weights: Sequence[float], outcome: Outcome, prepared: Prepared, inputs: Inputs) -> Failure:
-    """The failure of a candidate with these weights; the first bad tile of its inputs is read again. Raises OSError."""
+    """The failure of a candidate with these weights; the first bad place is read again. Raises OSError."""
     assert outcome.first_bad is not None
-    tile = outcome.first_bad[2]
+    place = outcome.first_bad
     broken = [
         checkpoint.label
         for number, (checkpoint, weight) in enumerate(zip(prepared.read, weights, strict=True))
-        if weight != 0.0 and not _finite(inputs, number, tile)
+        if weight != 0.0 and not _finite(inputs, number, place)
     ]
     cause = (
         f"not finite already in {findings.names(broken)}"
         if broken
-        else f"all inputs are finite there: the sum does not fit into {tile.tensor.dtype}"
+        else f"all inputs are finite there: the sum does not fit into {place.tensor.dtype}"
     )
     return Failure(
         reason=Reason.NON_FINITE_WEIGHTS,
         message=(
             f"{outcome.nans} NaN and {outcome.infinite} infinite weights in "
-            f"{findings.counted(len(outcome.bad_tensors), 'tensor')}, the first in {tile.tensor.name!r} "
-            f"(elements {tile.first} to {tile.first + tile.elements - 1}): {cause}"
+            f"{findings.counted(len(outcome.bad_tensors), 'tensor')}, the first in {place.tensor.name!r} "
+            f"(elements {place.first} to {place.first + place.elements - 1}): {cause}"
         ),
     )
 
 
-def _finite(inputs: Inputs, number: int, tile: Tile) -> bool:
-    source = inputs.source(number, tile.tensor.name)
-    width = dtypes.width(source.tensor.dtype)
-    kernel = Kernel(tile.elements * width, 0, source.tensor.dtype)
-    source.read(tile.first, kernel.input(tile.elements * width))
-    kernel.load(source.tensor.dtype, tile.elements)
-    return kernel.loaded_is_finite(tile.elements)
+def _finite(inputs: Inputs, number: int, place: Place) -> bool:
+    source = inputs.source(number, place.tensor.name)
+    dtype = source.tensor.dtype
+    content = memoryview(bytearray(place.elements * dtypes.width(dtype)))
+    source.read(place.first, content)
+    # Widening to fp64 keeps every value of every dtype.
+    kernel = Kernel(place.elements * dtypes.width("F64"), 0, "F64")
+    kernel.begin(place.elements, [dtype])
+    kernel.load(content, dtype)
+    return kernel.loaded_is_finite()

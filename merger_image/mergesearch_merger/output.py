@@ -1,4 +1,5 @@
-"""One merge being written: into a temporary sibling of its folder, published by a rename, or discarded.
+"""One merge, or a slice of one, being written: into a temporary sibling of its folder, published by a rename, or
+discarded.
 
 Nothing that looks finished stands under the final name before every byte is written; a process that dies leaves the
 temporary folder only.
@@ -8,7 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mergesearch import files
@@ -26,31 +27,36 @@ RECORD_BYTES = 2**20
 """Room for config, index and record of one merge."""
 
 
-def needed_bytes(layout: Layout, reference: Checkpoint) -> int:
-    """How much space one merge takes. Raises OSError."""
-    return layout.size + sum(path.stat().st_size for path in reference.companions.values()) + RECORD_BYTES
+def needed_bytes(layout: Layout, reference: Checkpoint, shards: Collection[int] | None = None) -> int:
+    """How much space one merge takes, or its shards with these numbers. Raises OSError."""
+    sizes = (shard.size for number, shard in enumerate(layout.shards) if shards is None or number in shards)
+    return sum(sizes) + sum(path.stat().st_size for path in reference.companions.values()) + RECORD_BYTES
 
 
 class Output:
-    """The folder of one merge while it is written."""
+    """The folder of one merge, or of one slice of it, while it is written."""
 
-    def __init__(self, final: Path, layout: Layout, *, durable: bool) -> None:
+    def __init__(
+        self, final: Path, layout: Layout, *, durable: bool, drop_cache: bool = False, shards: Collection[int] = ()
+    ) -> None:
+        """`shards` are the numbers of the weight files that will be written here."""
         self._final = final
         self._layout = layout
         self._durable = durable
-        self._folder = files.temporary_sibling(final)
+        self._drop_cache = drop_cache
+        self._shards = sorted(shards)
         self._descriptors: dict[int, int] = {}
+        self.folder = files.temporary_sibling(final)
+        """Where everything lies until it is published."""
 
     def create(self) -> None:
-        """Make the temporary folder with all weight files at full length, their headers written.
-
-        Raises NoSpaceError, OSError.
-        """
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        for number, shard in enumerate(self._layout.shards):
+        """Make the temporary folder with all weight files at full length. Raises NoSpaceError, OSError."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        for number in self._shards:
+            shard = self._layout.shards[number]
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(self._folder / shard.name, flags, 0o644)
+            descriptor = os.open(self.folder / shard.name, flags, 0o644)
             self._descriptors[number] = descriptor
             try:
                 _allocate(descriptor, shard.size)
@@ -58,11 +64,11 @@ class Output:
                 if error.errno in NO_SPACE_ERRORS:
                     raise NoSpaceError(
                         f"{self._final.name}: no space for {shard.size} bytes of {shard.name}, "
-                        f"one of {len(self._layout.shards)} files of {self._layout.size} bytes in all",
+                        f"one of {len(self._shards)} files of "
+                        f"{sum(self._layout.shards[own].size for own in self._shards)} bytes in all",
                         reason=Reason.NO_SPACE,
                     ) from error
                 raise
-            self.write(number, 0, memoryview(shard.header))
 
     def write(self, shard: int, offset: int, content: memoryview) -> None:
         """Write at a place of a shard; safe from any thread. Raises OSError."""
@@ -73,8 +79,11 @@ class Output:
 
     def finish_shard(self, shard: int) -> None:
         """Sync, where asked for, and close a shard that is complete. Raises OSError."""
-        if self._durable:
-            os.fsync(self._descriptors[shard])
+        descriptor = self._descriptors[shard]
+        if self._durable or self._drop_cache:
+            os.fsync(descriptor)
+        if self._drop_cache:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(self._descriptors.pop(shard))
 
     def publish(self, documents: Mapping[str, bytes], copies: Mapping[str, Path]) -> None:
@@ -84,9 +93,9 @@ class Output:
         for name in sorted(documents, key=lambda name: name == files.MERGE_RECORD):
             self._put(name, documents[name])
         if self._durable:
-            files.fsync_folder(self._folder)
+            files.fsync_folder(self.folder)
         aside = files.set_aside(self._final)
-        self._folder.rename(self._final)
+        self.folder.rename(self._final)
         if self._durable:
             files.fsync_folder(self._final.parent)
         if aside is not None:
@@ -98,10 +107,10 @@ class Output:
             _, descriptor = self._descriptors.popitem()
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _put(self, name: str, content: bytes) -> None:
-        with (self._folder / name).open("wb") as file:
+        with (self.folder / name).open("wb") as file:
             file.write(content)
             if self._durable:
                 file.flush()

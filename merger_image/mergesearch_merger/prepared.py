@@ -21,3 +21,13 @@ class Prepared:
     """The checkpoint whose config and tokenizer the merges carry."""
     layout: Layout
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A candidate's share of what a pass took."""
+
+    seconds: float
+    bytes_read: int
+    peak_bytes: int
+    """Resident memory of the process, so far."""

@@ -1,12 +1,15 @@
-"""What lies beside the weights of a published merge. Pure but for the versions of the installed packages."""
+"""What lies beside the weights of a published merge, and what is reported of it. Pure but for the versions of the
+installed packages.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mergesearch import files, fingerprint
-from mergesearch.contract import MergeCandidate, MergeRequest
-from mergesearch_merger import companions, digests, layout
+from mergesearch.contract import MergeCandidate, MergeReport, MergeRequest
+from mergesearch.worker import Progress
+from mergesearch_merger import companions, digests, findings, layout
 from mergesearch_merger import record as records
-from mergesearch_merger.prepared import Prepared
+from mergesearch_merger.prepared import Cost, Prepared
 
 
 def record_of(
@@ -38,6 +41,35 @@ def record_of(
         weights_digest=digests.of_weights(digested) if len(digested) == len(shards) else None,
         warnings=warnings,
         versions=records.versions(),
+    )
+
+
+def warnings(candidate: MergeCandidate, prepared: Prepared, unequal: Collection[str], say: Progress) -> tuple[str, ...]:
+    """All warnings about one merge; that its buffers differ is said as well, the others were."""
+    if not unequal:
+        return prepared.warnings
+    differing = sorted(unequal)
+    weights = [candidate.weights[column] for column in prepared.columns]
+    first = next(checkpoint.label for checkpoint, w in zip(prepared.read, weights, strict=True) if w != 0.0)
+    sentence = (
+        f"candidate {candidate.id}: {findings.counted(len(differing), 'buffer')} not equal in all "
+        f"checkpoints, taken from {first}: {findings.names(differing)}"
+    )
+    say(f"warning: {sentence}")
+    return (*prepared.warnings, sentence)
+
+
+def report(request: MergeRequest, candidate: MergeCandidate, prepared: Prepared, cost: Cost) -> MergeReport:
+    """The report of a merge that succeeded, without its digest."""
+    return MergeReport(
+        version=1,
+        candidate=candidate.id,
+        request_hash=request.hash_of(candidate),
+        seconds=cost.seconds,
+        bytes_read=cost.bytes_read,
+        bytes_written=prepared.layout.size,
+        parameters=prepared.layout.parameters,
+        peak_bytes=cost.peak_bytes,
     )
 
 

@@ -1,23 +1,38 @@
-"""How much of the machine a merge may use, and other numbers that never change its result."""
+"""How a merge uses the machine: numbers and switches that never change its result."""
 
+import argparse
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-THREADS_VARIABLE = "MERGESEARCH_MERGER_THREADS"
-"""Environment variable that sets the number of threads."""
+from mergesearch_merger import budget, machine
 
-MAX_DEFAULT_THREADS = 8
-"""More threads than this rarely help: the disk is busy before them."""
+THREADS_VARIABLE = "MERGESEARCH_MERGER_THREADS"
+"""Environment variable that says the same as --threads."""
+MEMORY_VARIABLE = "MERGESEARCH_MERGER_MEMORY"
+"""Environment variable that says the same as --memory."""
+DEVICE_VARIABLE = "MERGESEARCH_MERGER_DEVICE"
+"""Environment variable that says the same as --device."""
+SLICE_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Environment variable with the number of this process among those of a request; Kubernetes sets it in the pods of an
+Indexed Job.
+"""
+MEMORY_SHARE = 0.5
+"""Of what this process may hold; the rest is left to the page cache, which counts as the container's too."""
+UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+DEVICES = ("cpu", "cuda")
 
 TILE_BYTES = 128 * 2**10
 """Bytes that a tile takes in the output. Its sums, scratch and input then stay in a core's cache: 64 Ki elements took
 1.6-2.1 ns each with four inputs, 16 Ki 2.6 ns (calls), 1 Mi 4.8 ns (memory).
 """
 
-DIGEST_CHUNK_BYTES = 16 * 2**20
-"""Unit of work of one thread and of the digests. Changing it changes every digest, so merge.json names it."""
+DIGEST_CHUNK_BYTES = 256 * 2**10
+"""What the digests are made of, and the least that a slot takes of an output. Changing it changes every digest, so
+merge.json names it.
+"""
 
 DIGEST_TRANSIENT = False
 """Whether outputs that will not be kept are digested. For 4 inputs of 0.7 GB it took 0.45 s of processor time beside
@@ -31,25 +46,107 @@ may hold zeros in place of weights, and nothing would notice; syncing 0.7 GB too
 """
 
 
-def default_threads() -> int:
-    """As many as this process has processors, unless the environment says otherwise."""
-    said = os.environ.get(THREADS_VARIABLE, "")
-    if said.isdigit() and int(said) > 0:
-        return int(said)
-    return min(len(os.sched_getaffinity(0)), MAX_DEFAULT_THREADS)
-
-
 def free_bytes(folder: Path) -> int:
     """Bytes that a process may still write below `folder`. Raises OSError."""
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize
 
 
+def default_memory() -> int:
+    """Bytes: a share of what this process may hold."""
+    return int(machine.memory_bytes() * MEMORY_SHARE)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The result of a merge does not depend on any of these."""
 
-    threads: int = field(default_factory=default_threads)
+    threads: int = field(default_factory=machine.cpus)
+    """How many merge; those that read and write come on top."""
+    memory_bytes: int = field(default_factory=default_memory)
+    device: str = "cpu"
+    """One of DEVICES."""
+    verify: bool = False
+    """Read what was written again, and compare it with its digests."""
+    drop_cache: bool = False
+    """Leave nothing of what was read and written in the page cache."""
+    slice: tuple[int, int | None] | None = None
+    """Number of this process, and of how many if it was told; None merges all, whatever the request says."""
+    bar: bool = False
+    """Show progress as a bar on a terminal instead of lines."""
+    slot_bytes: int = budget.LARGEST_SLOT_BYTES
     tile_bytes: int = TILE_BYTES
     chunk_bytes: int = DIGEST_CHUNK_BYTES
     free_bytes: Callable[[Path], int] = free_bytes
+
+
+def options() -> argparse.ArgumentParser:
+    """What may be said on the command line, as a parent of the entry point's parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--threads", type=_count, metavar="N", help=f"threads that merge (or ${THREADS_VARIABLE})")
+    parser.add_argument(
+        "--memory", type=size, metavar="SIZE", help=f"bytes to use at most, such as 512Mi (or ${MEMORY_VARIABLE})"
+    )
+    parser.add_argument("--device", choices=DEVICES, help=f"where weights are summed (or ${DEVICE_VARIABLE})")
+    parser.add_argument(
+        "--slice",
+        type=_slice,
+        metavar="I/N",
+        help=f"merge slice I of N of the output's shards, from 0 (or I alone in ${SLICE_VARIABLE})",
+    )
+    parser.add_argument("--verify", action="store_true", help="read what was written again and compare the digests")
+    parser.add_argument("--drop-cache", action="store_true", help="leave nothing in the page cache")
+    return parser
+
+
+def of(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    """The settings that the command line gives, then the environment. Raises ValueError where that cannot be read."""
+    threads = given.threads or _said(environment, THREADS_VARIABLE, _count) or machine.cpus()
+    memory = given.memory or _said(environment, MEMORY_VARIABLE, size) or default_memory()
+    device = given.device or environment.get(DEVICE_VARIABLE) or DEVICES[0]
+    if device not in DEVICES:
+        raise ValueError(f"${DEVICE_VARIABLE} is {device!r}, not one of {', '.join(DEVICES)}")
+    index = _said(environment, SLICE_VARIABLE, _index)
+    return Settings(
+        threads=threads,
+        memory_bytes=memory,
+        device=device,
+        verify=given.verify,
+        drop_cache=given.drop_cache,
+        slice=given.slice or (None if index is None else (index, None)),
+    )
+
+
+def _said(environment: Mapping[str, str], variable: str, parse: Callable[[str], int]) -> int | None:
+    text = environment.get(variable, "")
+    try:
+        return parse(text) if text else None
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"${variable}: {error}") from error
+
+
+def size(text: str) -> int:
+    """Bytes, from a number with one of the units of Kubernetes. Raises argparse.ArgumentTypeError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKMGT]?i?)", text)
+    if found is None or found[2] not in UNITS or not int(float(found[1]) * UNITS[found[2]]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512Mi or 2G")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads from 1 to 1024")
+    return int(text)
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a slice")
+    return int(text)
+
+
+def _slice(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1, such as 0/4")
+    return int(index), int(count)

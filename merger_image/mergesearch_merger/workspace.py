@@ -16,6 +16,8 @@ from mergesearch.reasons import Reason
 
 IDLE_SECONDS = 3600.0
 """A writer that has not touched its temporary folder for so long is taken for dead."""
+SLICES_IDLE_SECONDS = 86400.0
+"""Slices that were written wait for others, whose pods may wait in a queue: so long."""
 UNKNOWN_AGE_SECONDS = 86400.0
 """A list of living searches whose age is not known says nothing about folders younger than this."""
 CLOCK_SKEW_SECONDS = 300.0
@@ -67,7 +69,8 @@ def _is_dead(temporary: Path) -> bool:
         newest = max(path.stat().st_mtime for path in (temporary, *temporary.rglob("*")))
     except FileNotFoundError:  # somebody is at work in it
         return False
-    return time.time() - newest > IDLE_SECONDS
+    waits = temporary.name.endswith(files.SLICES_SUFFIX)
+    return time.time() - newest > (SLICES_IDLE_SECONDS if waits else IDLE_SECONDS)
 
 
 def remove_gone_searches(workspace: Path, living: frozenset[str], as_of: float | None) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ MERGE_RECORD = "merge.json"
 """Beside the weights: where they come from, and the hash of the request that made them."""
 REPORT = "report.json"
 TEMPORARY_PREFIX = ".tmp-"
+SLICES_SUFFIX = "slices"
+"""Of the temporary folder in which the slices of a merge wait for each other; no writer's token ends so."""
 WORKSPACE_VOLUME = "workspace"
 CHECKPOINTS_VOLUME = "checkpoints"
 
@@ -148,7 +150,10 @@ def set_aside(folder: Path) -> Path | None:
     # Not the name under which this writer may be writing the folder's successor.
     aside = temporary_sibling(folder.with_name(f"old-{folder.name}"))
     shutil.rmtree(aside, ignore_errors=True)
-    return folder.rename(aside)
+    try:
+        return folder.rename(aside)
+    except FileNotFoundError:  # another process was faster
+        return None
 
 
 def remove_folder(folder: Path) -> None:

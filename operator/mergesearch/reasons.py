@@ -79,6 +79,7 @@ class Reason(StrEnum):
     SAMPLES_LOST = "SamplesLost"
     INTERRUPTED = "Interrupted"
     OUT_OF_MEMORY = "OutOfMemory"
+    VERIFICATION_FAILED = "VerificationFailed"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     PROCESS_DIED = "ProcessDied"
     REPORT_MISSING = "ReportMissing"

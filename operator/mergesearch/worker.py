@@ -81,9 +81,17 @@ class Handler(Protocol):
         """Raises MergeSearchError; anything else counts as transient."""
 
 
-def run(program: str, handler: Handler, argv: Sequence[str] | None = None) -> int:
-    """Serve one request from the environment, or with `--serve` many from standard input. Returns the exit code."""
-    arguments = _parser(program).parse_args(argv)
+def run(
+    program: str,
+    handler: Handler,
+    argv: Sequence[str] | None = None,
+    options: argparse.ArgumentParser | None = None,
+) -> int:
+    """Serve one request from the environment, or with `--serve` many from standard input. Returns the exit code.
+
+    `options` are those of the program's own, which it has read already; here they are only let pass, and shown.
+    """
+    arguments = _parser(program, options).parse_args(argv)
     protocol = _take_standard_output()
     volumes = Volumes(dict(arguments.volume))
     signal.signal(signal.SIGTERM, _interrupt)
@@ -236,8 +244,12 @@ def _volume(text: str) -> tuple[str, Path]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description=f"Takes its request from ${REQUEST_VARIABLE}.")
+def _parser(program: str, options: argparse.ArgumentParser | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=f"Takes its request from ${REQUEST_VARIABLE}.",
+        parents=[options] if options else [],
+    )
     parser.add_argument("--serve", action="store_true", help="stay, and read one request a line from standard input")
     parser.add_argument(
         "--volume",

@@ -41,9 +41,11 @@ def environment(request: Model) -> dict[str, str]:
     return {**os.environ, worker.REQUEST_VARIABLE: request.to_json()}
 
 
-def run(scene: Scene, request: Model, before: Callable[[], None] | None = None) -> "subprocess.CompletedProcess[str]":
+def run(
+    scene: Scene, request: Model, before: Callable[[], None] | None = None, more: Sequence[str] = ()
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*PROGRAM, *arguments(scene)],
+        [*PROGRAM, *arguments(scene), *more],
         env=environment(request),
         capture_output=True,
         text=True,
@@ -208,18 +210,26 @@ def test_sigterm_ends_a_merge_with_143_and_removes_what_was_written(scene: Scene
 # --- Memory, descriptors, imports ---
 
 
-def test_memory_grows_neither_with_the_number_of_inputs_nor_with_the_model(scene: Scene) -> None:
+def test_memory_stays_within_its_limit_and_grows_neither_with_the_inputs_nor_with_the_model(scene: Scene) -> None:
+    limit = 96 * 2**20
     peaks = []
-    for count, elements in ((2, 2**20), (2, 2**24), (8, 2**24)):
+    for count, elements in ((2, 2**24), (8, 2**24), (2, 2**26)):
         names = [f"{elements}-{number}" for number in range(count)]
         large_checkpoints(scene, names, elements)
-        weights = [1 / count] * count
-        ended = run(scene, scenes.a_request(names, weights))
+        request = scenes.a_request(names, [1 / count] * count)
+        ended = run(scene, request, more=["--memory", str(limit)])
         assert ended.returncode == ExitCode.DONE, ended.stderr
         peaks.append(merge_report(ended.stdout).peak_bytes)
 
-    smallest_model = 2 * 2**24
-    assert max(peaks) - min(peaks) < smallest_model / 4
+    assert max(peaks) < limit
+    assert max(peaks) < 1.1 * min(peaks)
+
+
+def test_memory_that_is_too_small_is_refused_with_the_numbers(scene: Scene) -> None:
+    ended = run(scene, scene.request(), more=["--memory", "64Mi"])
+
+    assert ended.returncode == ExitCode.INVALID_REQUEST
+    assert "64 MiB of memory are too little: a merge of 3 inputs with 1 candidates at once takes at" in ended.stderr
 
 
 def test_more_shards_than_a_process_may_open_by_default_are_merged(scene: Scene) -> None:

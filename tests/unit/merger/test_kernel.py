@@ -20,14 +20,15 @@ def merged(weights: list[float], inputs: list[torch.Tensor], output: str) -> tup
     names = {dtype: name for name, dtype in DTYPES.items()}
     elements = inputs[0].numel()
     kernel = Kernel(elements * DTYPES[output].itemsize, 1, output)
+    content = bytearray(elements * DTYPES[output].itemsize)
+    kernel.begin(elements, [names[tensor.dtype] for tensor in inputs])
     with silent():
         for number, (weight, tensor) in enumerate(zip(weights, inputs, strict=True)):
             data = tensor.contiguous().view(torch.uint8).numpy().tobytes()
-            kernel.input(len(data))[:] = data
-            kernel.load(names[tensor.dtype], elements)
-            kernel.add(0, weight, elements, first=number == 0)
-        content, nans, infinite = kernel.round(0, elements)
-    return torch.frombuffer(bytearray(content), dtype=DTYPES[output]), nans, infinite
+            kernel.load(memoryview(data), names[tensor.dtype])
+            kernel.add(0, weight, first=number == 0)
+        nans, infinite = kernel.round(0, memoryview(content))
+    return torch.frombuffer(content, dtype=DTYPES[output]), nans, infinite
 
 
 def all_numbers(dtype: torch.dtype) -> torch.Tensor:
@@ -73,9 +74,10 @@ patterns = st.integers(0, 2**16 - 1)
 
 @given(st.data(), weight_lists, st.sampled_from(OUTPUTS))
 def test_sums_equal_those_of_torch_bit_by_bit(data: st.DataObject, weights: list[float], output: str) -> None:
+    size = data.draw(st.sampled_from((7, 8)), label="an odd number of elements, and an even one")
     inputs = []
     for _ in weights:
-        words = data.draw(st.lists(patterns, min_size=7, max_size=7))
+        words = data.draw(st.lists(patterns, min_size=size, max_size=size))
         tensor = torch.tensor(words, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
         inputs.append(torch.where(torch.isfinite(tensor), tensor, torch.zeros_like(tensor)))
 

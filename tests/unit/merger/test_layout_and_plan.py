@@ -1,13 +1,14 @@
 """The layout and the plan of a merge: every byte of the output has its place, and is written exactly once."""
 
 import json
-import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch_merger import dtypes, header, layout, plan
+from mergesearch_merger import budget, dtypes, header, layout, plan
+from mergesearch_merger.checkpoint import Checkpoint, Place, WeightFile
 from mergesearch_merger.layout import OutputTensor
 
 tensors = st.lists(
@@ -80,46 +81,138 @@ def test_buffers_are_no_parameters() -> None:
     assert layout.lay_out(wanted, 10**6).parameters == 9
 
 
-@given(tensors, st.integers(1, 400), st.integers(1, 30).map(lambda n: n * plan.WIDEST), st.integers(8, 64))
-def test_header_and_tiles_cover_every_byte_exactly_once(
-    wanted: list[OutputTensor], max_shard_bytes: int, chunk_bytes: int, tile_bytes: int
+def a_checkpoint(draw: st.DrawFn, wanted: list[OutputTensor], seed: int) -> Checkpoint:
+    """A checkpoint with these tensors: floats of any width, in any order, in one file or two."""
+    order = draw(st.permutations(wanted))
+    cut = draw(st.integers(0, len(order)))
+    groups = [group for group in (order[:cut], order[cut:]) if group]
+    files, places = [], {}
+    for number, group in enumerate(groups):
+        at = draw(st.integers(8, 40))
+        held = []
+        for tensor in group:
+            floats = tensor.dtype in dtypes.FLOATS
+            dtype = draw(st.sampled_from(sorted(dtypes.FLOATS))) if floats else tensor.dtype
+            size = tensor.elements * dtypes.width(dtype)
+            held.append(header.Tensor(tensor.name, dtype, tensor.shape, at, at + size))
+            places[tensor.name] = Place(number, held[-1])
+            at += size
+        files.append(WeightFile(f"c{seed}/{number}", Path(f"{number}"), at, 0, "", tuple(held)))
+    return Checkpoint(f"c{seed}", f"c{seed}", Path(), tuple(files), places, {}, {}, ())
+
+
+@st.composite
+def works(draw: st.DrawFn) -> tuple[layout.Layout, list[Checkpoint]]:
+    """The layout of an output, and inputs for it."""
+    wanted = [OutputTensor(t.name, "BF16" if t.dtype in dtypes.FLOATS else t.dtype, t.shape) for t in draw(tensors)]
+    found = layout.lay_out(wanted, draw(st.integers(1, 400)))
+    return found, [a_checkpoint(draw, wanted, seed) for seed in range(draw(st.integers(1, 3)))]
+
+
+chunk_sizes = st.integers(1, 30).map(lambda n: n * plan.WIDEST)
+
+
+def a_budget(found: layout.Layout, inputs: list[Checkpoint], chunk_bytes: int, outputs: int) -> budget.Work:
+    return budget.Work(
+        inputs=[checkpoint.dtypes for checkpoint in inputs],
+        output="BF16",
+        candidates=outputs,
+        chunk_bytes=chunk_bytes,
+        chunk_runs=plan.most_runs(found, chunk_bytes),
+        tile_bytes=64,
+    )
+
+
+@given(works(), chunk_sizes, st.integers(1, 3), st.integers(0, 2000))
+def test_header_and_runs_cover_every_byte_exactly_once_and_the_reads_their_elements(
+    work: tuple[layout.Layout, list[Checkpoint]], chunk_bytes: int, outputs: int, more: int
 ) -> None:
-    found = layout.lay_out(wanted, max_shard_bytes)
-    written = [[0] * shard.size for shard in found.shards]
-    elements: dict[str, list[int]] = {tensor.name: [0] * tensor.elements for tensor in wanted}
+    found, inputs = work
+    slot_bytes = a_budget(found, inputs, chunk_bytes, outputs).least_slot_bytes + more
+    at = [0] * len(found.shards)
+    elements: dict[str, list[int]] = {t.name: [0] * t.elements for shard in found.shards for t in shard.tensors}
 
-    for chunk in plan.chunks(found, chunk_bytes):
-        shard = found.shards[chunk.shard]
-        at = chunk.begin + len(plan.header_part(shard, chunk))
-        for position in range(chunk.begin, at):
-            written[chunk.shard][position] += 1
-        for tile in plan.tiles(shard, chunk, tile_bytes):
-            assert tile.offset == at, "from front to back, without a gap"
-            assert tile.size <= max(tile_bytes, plan.WIDEST)
-            begin = dict(zip((t.name for t in shard.tensors), shard.begins, strict=True))[tile.tensor.name]
-            assert tile.offset == begin + tile.first * dtypes.width(tile.tensor.dtype)
-            for position in range(tile.offset, tile.offset + tile.size):
-                written[chunk.shard][position] += 1
-            for element in range(tile.first, tile.first + tile.elements):
-                elements[tile.tensor.name][element] += 1
-            at += tile.size
-        assert at == chunk.end
+    for unit in plan.Plan(found, inputs, outputs, slot_bytes, chunk_bytes).units():
+        shard = found.shards[unit.shard]
+        begins = dict(zip((t.name for t in shard.tensors), shard.begins, strict=True))
+        assert unit.slot_bytes(outputs) <= slot_bytes
+        assert unit.begin == at[unit.shard], "from front to back, without a gap"
+        assert unit.begin % chunk_bytes == 0
+        assert unit.end % chunk_bytes == 0 or unit.end == shard.size
+        position = unit.begin + len(unit.head)
+        assert unit.head == shard.header[unit.begin : position]
+        for run in unit.runs:
+            width = dtypes.width(run.tensor.dtype)
+            assert run.offset == position == begins[run.tensor.name] + run.first * width
+            for element in range(run.first, run.first + run.elements):
+                elements[run.tensor.name][element] += 1
+            position += run.size
+        assert position == unit.end
+        at[unit.shard] = unit.end
+        check_reads(unit, inputs)
 
-    assert all(set(counts) <= {1} for counts in written)
+    assert at == [shard.size for shard in found.shards]
     assert all(set(counts) <= {1} for counts in elements.values())
 
 
-@given(tensors, st.integers(1, 30).map(lambda n: n * plan.WIDEST))
-def test_chunks_are_numbered_within_their_shard(wanted: list[OutputTensor], chunk_bytes: int) -> None:
-    found = layout.lay_out(wanted, 100)
-    chunks = list(plan.chunks(found, chunk_bytes))
+def check_reads(unit: plan.Unit, inputs: list[Checkpoint]) -> None:
+    """Every run finds its elements of every input in the slot, aligned; nothing else is read, and nothing twice."""
+    slot: dict[int, tuple[int, int, int]] = {}
+    for read in unit.reads:
+        assert read.at % plan.ALIGNMENT == 0
+        for step in range(read.size):
+            assert read.at + step not in slot, "two reads of the same byte of the slot"
+            slot[read.at + step] = (read.input, read.file, read.begin + step)
+    assert len(set(slot.values())) == len(slot), "a byte of a file is read twice"
+    assert all(at < unit.input_bytes for at in slot)
+    used = 0
+    for run in unit.runs:
+        for number, (at, dtype) in enumerate(run.sources):
+            place = inputs[number].places[run.tensor.name]
+            width = dtypes.width(dtype)
+            assert dtype == place.tensor.dtype
+            assert at % width == 0
+            for step in range(run.elements * width):
+                assert slot[at + step] == (number, place.file, place.tensor.begin + run.first * width + step)
+            used += run.elements * width
+    assert used == len(slot)
 
-    for number, shard in enumerate(found.shards):
-        mine = [chunk for chunk in chunks if chunk.shard == number]
-        assert [chunk.index for chunk in mine] == list(range(math.ceil(shard.size / chunk_bytes)))
+
+def a_plan(slot_bytes: int, chunk_bytes: int) -> plan.Plan:
+    """Of one tensor of 100 elements in bf16, merged from two inputs in fp32."""
+    tensor = header.Tensor("x", "F32", (100,), 8, 408)
+    inputs = [
+        Checkpoint(
+            name,
+            name,
+            Path(),
+            (WeightFile(name, Path(name), 408, 0, "", (tensor,)),),
+            {"x": Place(0, tensor)},
+            {},
+            {},
+            (),
+        )
+        for name in "ab"
+    ]
+    return plan.Plan(layout.lay_out([OutputTensor("x", "BF16", (100,))], 1000), inputs, 1, slot_bytes, chunk_bytes)
+
+
+def test_what_follows_on_in_a_file_is_read_at_once() -> None:
+    (unit,) = a_plan(10_000, 4096).units()
+
+    assert [(read.input, read.begin, read.size) for read in unit.reads] == [(0, 8, 400), (1, 8, 400)]
+
+
+def test_units_of_some_shards_only_can_be_asked_for() -> None:
+    assert list(a_plan(10_000, 4096).units([1])) == []
+
+
+def test_a_slot_that_cannot_hold_a_chunk_is_refused_with_the_numbers() -> None:
+    with pytest.raises(ValueError, match="a slot of 100 bytes cannot hold a chunk, which takes 8"):
+        list(a_plan(100, 256).units())
 
 
 @pytest.mark.parametrize("chunk_bytes", [0, -8, 4, 12])
 def test_chunks_that_would_cut_an_element_in_two_are_refused(chunk_bytes: int) -> None:
     with pytest.raises(ValueError, match="in two"):
-        next(plan.chunks(layout.lay_out([OutputTensor("x", "F64", (4,))], 100), chunk_bytes))
+        next(a_plan(10_000, chunk_bytes).units())

@@ -65,6 +65,9 @@ LIMITS = {
     "small tiles": Settings(threads=2, tile_bytes=24),
     "small tiles and chunks": Settings(threads=2, tile_bytes=16, chunk_bytes=4096),
     "a tile for each element": Settings(threads=1, tile_bytes=8, chunk_bytes=1024),
+    "a slot for each chunk": Settings(threads=3, slot_bytes=1, chunk_bytes=1024),
+    "odd tiles": Settings(threads=2, tile_bytes=14, slot_bytes=1, chunk_bytes=1024),
+    "verified, and dropped from the cache": Settings(threads=2, verify=True, drop_cache=True),
 }
 
 

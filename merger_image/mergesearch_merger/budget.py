@@ -1,0 +1,107 @@
+"""How a merge shares its memory: so many threads of each kind, and so many slots of one size between them. Pure.
+
+A slot holds a unit of the plan on its way: the bytes of all inputs, then those of all outputs. With more inputs a unit
+gets shorter, not the slot larger: so memory depends neither on the inputs' number nor on their size.
+
+    memory = BASE_BYTES + slots x slot + workers x scratch,    scratch = tile x (candidates + 3) as sums
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mergesearch_merger import dtypes
+from mergesearch_merger.plan import ALIGNMENT
+
+BASE_BYTES = 64 * 2**20
+"""What the interpreter, numpy and the headers of a large model take."""
+LARGEST_SLOT_BYTES = 16 * 2**20
+"""More does not make a disk faster: with eight inputs it is read in pieces of 1.7 MiB."""
+MOST_READERS = 8
+WRITERS = 2
+"""Each writes a whole unit at once; a file system takes that from the cache of two as fast as from more."""
+
+
+class BudgetError(ValueError):
+    """The memory is too small for the merge; the message says how much it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Threads that read, merge and write, and the slots that go round between them."""
+
+    readers: int
+    workers: int
+    writers: int
+    slots: int
+    slot_bytes: int
+    scratch_bytes: int
+    """Of each worker."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the process will hold at most, about."""
+        return BASE_BYTES + self.slots * self.slot_bytes + self.workers * self.scratch_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a merge has to hold at once."""
+
+    inputs: Sequence[Sequence[str]]
+    """The dtypes of each input, as the format names them."""
+    output: str
+    """The float dtype of the outputs."""
+    candidates: int
+    chunk_bytes: int
+    """The least that a unit may be, in one output."""
+    chunk_runs: int
+    """From how many tensors a chunk may come; each piece that is read for it may cost an alignment."""
+    tile_bytes: int
+
+    @property
+    def least_slot_bytes(self) -> int:
+        """Of a slot that takes one chunk of everything."""
+        inputs = sum(self._chunk_of(dtypes_of_it) for dtypes_of_it in self.inputs)
+        aligning = ALIGNMENT * (self.chunk_runs * len(self.inputs) + self.candidates)
+        return inputs + self.candidates * self.chunk_bytes + aligning
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of the sums and other buffers of one worker."""
+        wide = 4 if self.output in dtypes.HALVES else 8
+        return self.tile_bytes // dtypes.width(self.output) * wide * (self.candidates + 3)
+
+    def _chunk_of(self, held: Sequence[str]) -> int:
+        """Bytes of one input that become a chunk at most; buffers keep their width."""
+        floats = [dtypes.width(name) for name in held if name in dtypes.FLOATS]
+        merged = self.chunk_bytes * max(floats, default=0) // dtypes.width(self.output)
+        return max(merged, self.chunk_bytes if dtypes.BUFFERS & set(held) else 0)
+
+
+def choose(work: Work, cpus: int, memory_bytes: int, largest_slot_bytes: int = LARGEST_SLOT_BYTES) -> Budget:
+    """The fastest budget within `memory_bytes`. Raises BudgetError where even the least does not fit."""
+    for workers in range(cpus, 0, -1):
+        readers, writers = max(1, min(workers, MOST_READERS)), min(workers, WRITERS)
+        found = _budget(work, (readers, workers, writers), memory_bytes, largest_slot_bytes)
+        if found is not None:
+            return found
+    least = BASE_BYTES + 2 * work.least_slot_bytes + work.scratch_bytes
+    raise BudgetError(
+        f"{_mebibytes(memory_bytes)} of memory are too little: a merge of {len(work.inputs)} inputs with "
+        f"{work.candidates} candidates at once takes at least {_mebibytes(least)}"
+    )
+
+
+def _budget(work: Work, threads: tuple[int, int, int], memory_bytes: int, largest_slot_bytes: int) -> Budget | None:
+    """With a slot for every thread, or at least one that is read while another is merged."""
+    readers, workers, writers = threads
+    room = memory_bytes - BASE_BYTES - workers * work.scratch_bytes
+    for slots in (sum(threads), workers + 1):
+        size = min(max(largest_slot_bytes, work.least_slot_bytes), room // slots)
+        if size >= work.least_slot_bytes:
+            return Budget(readers, workers, writers, slots, size, work.scratch_bytes)
+    return None
+
+
+def _mebibytes(count: int) -> str:
+    return f"{-(-count // 2**20)} MiB"

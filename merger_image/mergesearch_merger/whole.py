@@ -1,0 +1,59 @@
+"""Publishes merges that one process has written whole, and reports them."""
+
+from pathlib import Path
+
+from mergesearch import files
+from mergesearch.contract import Failure, MergeCandidate, MergeReport, MergeRequest
+from mergesearch.worker import Emit, Progress, publish_report
+from mergesearch_merger import publication, settings
+from mergesearch_merger.output import Output
+from mergesearch_merger.prepared import Cost, Prepared
+from mergesearch_merger.settings import Settings
+from mergesearch_merger.streaming import Outcome
+
+
+class Whole:
+    """Settles each candidate with its own folder and report."""
+
+    def __init__(
+        self, request: MergeRequest, prepared: Prepared, root: Path, limits: Settings, emit: Emit, say: Progress
+    ) -> None:
+        self._request = request
+        self._prepared = prepared
+        self._root = root
+        self._limits = limits
+        self._emit = emit
+        self._say = say
+
+    def output(self, candidate: MergeCandidate) -> Output:
+        """The candidate's folder, with all shards."""
+        return Output(
+            self._root / files.merge_folder(self._request.search.uid, candidate.id),
+            self._prepared.layout,
+            durable=candidate.keep or settings.SYNC_TRANSIENT,
+            drop_cache=self._limits.drop_cache,
+            shards=range(len(self._prepared.layout.shards)),
+        )
+
+    def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:
+        """Publish and report it. Raises OSError."""
+        warnings = publication.warnings(candidate, self._prepared, outcome.unequal_buffers, self._say)
+        record = publication.record_of(
+            self._request, candidate, self._prepared, outcome.shard_digests, warnings, self._limits.chunk_bytes
+        )
+        output.publish(
+            publication.documents(self._request, self._prepared, record), self._prepared.reference.companions
+        )
+        report = publication.report(self._request, candidate, self._prepared, cost)
+        self._report(report.model_copy(update={"weights_digest": record.weights_digest}))
+
+    def fail(self, candidate: MergeCandidate, output: Output, failure: Failure, cost: Cost) -> None:
+        """Report it, and remove the weights of an older request as well. Raises OSError."""
+        del output
+        files.remove_folder(self._root / files.merge_folder(self._request.search.uid, candidate.id))
+        report = publication.report(self._request, candidate, self._prepared, cost)
+        self._report(report.model_copy(update={"bytes_written": 0, "failure": failure}))
+
+    def _report(self, report: MergeReport) -> None:
+        publish_report(self._root / files.merge_report(self._request.search.uid, report.candidate), report)
+        self._emit(report)
