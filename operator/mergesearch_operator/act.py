@@ -15,8 +15,8 @@ from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.manifests import job as jobs
 from mergesearch_operator.manifests import volumes
-from mergesearch_operator.observe import Seen
 from mergesearch_operator.refusals import BlockedError
+from mergesearch_operator.seen import Seen
 from mergesearch_operator.settings import Images
 
 logger = logging.getLogger(__name__)

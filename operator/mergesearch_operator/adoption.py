@@ -21,7 +21,7 @@ from mergesearch.reasons import Reason
 from mergesearch_operator import constants
 from mergesearch_operator.client import Document
 from mergesearch_operator.manifests import job as manifests
-from mergesearch_operator.observe import Seen
+from mergesearch_operator.seen import Seen
 
 
 def checked(resource: MergeSearch, jobs: Iterable[Document], seen: Sequence[Seen]) -> list[Seen]:

@@ -14,8 +14,8 @@ from mergesearch.lifecycle.step import ObservedChild
 from mergesearch.reasons import Reason
 from mergesearch_operator import constants, events, faults, refusals
 from mergesearch_operator.client import Document
-from mergesearch_operator.observe import Seen
 from mergesearch_operator.refusals import BlockedError
+from mergesearch_operator.seen import Seen
 
 WHAT = "the claim of the workspace"
 

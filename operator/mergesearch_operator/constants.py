@@ -17,6 +17,9 @@ REQUEST_DIGEST = "mergesearch.io/request-digest"
 """Annotation: digest of the request that the Job was made for. A Job of ours with another one counts as ended by the
 platform, and is made anew."""
 
+COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
+"""Annotation that Kubernetes gives to the pods of an Indexed Job: the number of the slice."""
+
 KUEUE = "kueue.x-k8s.io"
 """API group of Kueue."""
 QUEUE_NAME = "kueue.x-k8s.io/queue-name"

@@ -11,7 +11,7 @@ from mergesearch.lifecycle import children, summary
 from mergesearch.lifecycle.advance import advance, next_due
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
-from mergesearch_operator.observe import Seen
+from mergesearch_operator.seen import Seen
 
 
 def decide(resource: MergeSearch, before: MergeSearchStatus, observed: Observed, now: datetime) -> MergeSearchStatus:

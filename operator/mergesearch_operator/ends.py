@@ -78,20 +78,29 @@ def by_platform(launch: int, pod: Document) -> ObservedChild:
 
 def of_job(launch: int, job: Document) -> ObservedChild | None:
     """The end of a Job whose pod is gone; None where it has not ended."""
-    status, conditions = job.get("status", {}), facts.finished(job)
-    ended_at = facts.time(status.get("completionTime"))
-    child = ObservedChild(
-        launch=launch, state=ChildState.ENDED, started_at=facts.time(status.get("startTime")), ended_at=ended_at
-    )
+    conditions = facts.finished(job)
+    child = done_and_gone(launch, job)
     if "Complete" in conditions or "SuccessCriteriaMet" in conditions:
-        message = "the pod is gone, and its termination message with it"
-        return replace(child, exit=Exit(code=ExitCode.DONE, message=message), unread=True)
+        return child
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
     if failed is None:
         return None
     end, disrupted = _of_failed(failed)
     at = facts.time(failed.get("lastTransitionTime"))
-    return replace(child, exit=end, ended_at=at, disrupted=disrupted, unread=True)
+    return replace(child, exit=end, ended_at=at, disrupted=disrupted)
+
+
+def done_and_gone(launch: int, job: Document) -> ObservedChild:
+    """The end of a pod that has succeeded, as its Job says, and is gone."""
+    status = job.get("status", {})
+    return ObservedChild(
+        launch=launch,
+        state=ChildState.ENDED,
+        exit=Exit(code=ExitCode.DONE, message="the pod is gone, and its termination message with it"),
+        unread=True,
+        started_at=facts.time(status.get("startTime")),
+        ended_at=facts.time(status.get("completionTime")),
+    )
 
 
 def _of_failed(condition: Document) -> tuple[Exit, bool]:

@@ -23,6 +23,28 @@ def finished(job: Document) -> dict[str, Document]:
     return {one["type"]: one for one in conditions if one["type"] in ends and one["status"] == "True"}
 
 
+def slices(job: Document) -> int:
+    """How many pods share the request of a Job."""
+    spec = job["spec"]
+    return int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1
+
+
+def index(pod: Document) -> int:
+    """Which of the slices of its Job a pod is; 0 where it has no index."""
+    text = pod["metadata"].get("annotations", {}).get(constants.COMPLETION_INDEX, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def completed(job: Document) -> set[int]:
+    """The slices that have succeeded as far as their Job says, whose pods may be gone."""
+    found: set[int] = set()
+    for part in job.get("status", {}).get("completedIndexes", "").split(","):
+        first, _, last = part.partition("-")
+        if first.isdecimal():
+            found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
 def succeeded(pod: Document) -> bool:
     """Whether its process has ended well."""
     return bool(pod.get("status", {}).get("phase") == "Succeeded")
@@ -40,6 +62,13 @@ def never_ran(pod: Document) -> bool:
     """
     reason, terminated = pod["status"].get("reason"), container_state(pod, "terminated")
     return terminated.get("reason") == FORGOTTEN or (bool(reason) and reason != DEADLINE and not terminated)
+
+
+def asked_to_end(pod: Document) -> bool:
+    """Whether somebody has deleted it who has not said why: a person, or the controller of its Job when another pod has
+    failed.
+    """
+    return bool(pod["metadata"].get("deletionTimestamp")) and not disrupted(pod)
 
 
 def lost_at(pod: Document) -> datetime | None:

@@ -12,7 +12,7 @@ from mergesearch.lifecycle import step
 from mergesearch_operator import constants, facts, faults
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster
-from mergesearch_operator.observe import Seen
+from mergesearch_operator.seen import Seen
 
 logger = logging.getLogger(__name__)
 VERSIONS = ("v1beta2", "v1beta1")

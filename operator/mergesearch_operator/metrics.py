@@ -20,8 +20,8 @@ from mergesearch.reasons import Reason
 from mergesearch_operator import events, families
 from mergesearch_operator.cluster import Key
 from mergesearch_operator.families import Family
-from mergesearch_operator.observe import Seen
 from mergesearch_operator.reconcile import Done, Written
+from mergesearch_operator.seen import Seen
 from mergesearch_operator.workqueue import WorkQueue
 
 # It has no types.

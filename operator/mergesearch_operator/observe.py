@@ -11,37 +11,21 @@ on a node that does not answer, or one that
 its node has refused or forgotten            ended by the platform
 Job finished, pod gone                       ended, where nothing says that its process failed by the platform; what
                                              it published lies on the workspace
+several pods that share the request          `slices.py`
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.lifecycle import roles
 from mergesearch.lifecycle.step import ChildState, ObservedChild
-from mergesearch_operator import constants, delays, ends, facts
+from mergesearch_operator import constants, delays, ends, facts, slices
 from mergesearch_operator.client import Document
 from mergesearch_operator.delays import Delay
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One Job with its pods, as it is now."""
-
-    child: ObservedChild
-    delay: Delay | None = None
-    """Why it does not run yet."""
-    due: datetime | None = None
-    """When it changes by itself, if nothing else happens."""
-    name: str = ""
-    """Of the Job."""
-    uid: str = ""
-    """Of the Job."""
-    pod: str = ""
-    """Of the pod that has ended, while it is there."""
-    going: bool = False
-    """The Job is being deleted: it counts no more, but its name is still taken."""
+from mergesearch_operator.seen import Seen
+from mergesearch_operator.slices import Slice, Word
 
 
 def see_all(resource: MergeSearch, jobs: Iterable[Document], pods: Iterable[Document], now: datetime) -> list[Seen]:
@@ -76,19 +60,46 @@ def ours(resource: MergeSearch, meta: Document) -> bool:
 
 def see(job: Document, pods: Sequence[Document], now: datetime, *, pending_seconds: float) -> Seen:
     """The child that a Job and its pods make up."""
-    launch = int(job["metadata"]["labels"][constants.LAUNCH])
-    pod = max(pods, key=lambda one: (facts.succeeded(one), one["metadata"]["creationTimestamp"]), default=None)
-    lost = next((one for one in pods if facts.disrupted(one) and not facts.succeeded(one)), None)
-    if job["spec"].get("suspend") and not facts.finished(job) and (pod is None or not facts.succeeded(pod)):
+    launch, patience = int(job["metadata"]["labels"][constants.LAUNCH]), timedelta(seconds=pending_seconds)
+    count = facts.slices(job)
+    owned = [[pod for pod in pods if count == 1 or facts.index(pod) == index] for index in range(count)]
+    through = all(any(facts.succeeded(pod) for pod in own) for own in owned)
+    if job["spec"].get("suspend") and not facts.finished(job) and not through:
         return _pending(launch, delays.QUEUED)
-    if pod is None:
+    if not pods:
         end = ends.of_job(launch, job)
         return _pending(launch, delays.without_pod(job)) if end is None else Seen(end)
+    if count == 1:
+        return _of_pods(launch, pods, now, patience)
+    return slices.together([_slice(launch, job, index, own, now, patience) for index, own in enumerate(owned)])
+
+
+def _slice(
+    launch: int, job: Document, index: int, pods: Sequence[Document], now: datetime, patience: timedelta
+) -> Slice:
+    if pods:
+        seen = _of_pods(launch, pods, now, patience)
+        asked = not seen.child.disrupted and facts.asked_to_end(_newest(pods))
+        return Slice(seen, Word.ASKED if asked else Word.OWN)
+    if index in facts.completed(job):
+        return Slice(Seen(ends.done_and_gone(launch, job)))
+    end = ends.of_job(launch, job)
+    return Slice(_pending(launch, delays.without_pod(job)) if end is None else Seen(end), Word.OF_JOB)
+
+
+def _newest(pods: Sequence[Document]) -> Document:
+    """The pod that counts: the one that has succeeded, or else the newest."""
+    return max(pods, key=lambda one: (facts.succeeded(one), one["metadata"]["creationTimestamp"]))
+
+
+def _of_pods(launch: int, pods: Sequence[Document], now: datetime, patience: timedelta) -> Seen:
+    pod = _newest(pods)
+    lost = next((one for one in pods if facts.disrupted(one) and not facts.succeeded(one)), None)
     # A replacement that runs already, as after an outage of the operator, is not ended for its predecessor's sake.
     replaced = pod is not lost and pod.get("status", {}).get("phase", "Pending") != "Pending"
     if lost is not None and not replaced:
         return Seen(ends.by_platform(launch, lost))
-    return _of_pod(launch, pod, now, timedelta(seconds=pending_seconds))
+    return _of_pod(launch, pod, now, patience)
 
 
 def _of_pod(launch: int, pod: Document, now: datetime, patience: timedelta) -> Seen:

@@ -23,8 +23,8 @@ from mergesearch_operator import adoption, decisions, events, faults, kueue, obs
 from mergesearch_operator.act import Actor
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster, Key
-from mergesearch_operator.observe import Seen
 from mergesearch_operator.refusals import BlockedError
+from mergesearch_operator.seen import Seen
 from mergesearch_operator.settings import Images
 
 logger = logging.getLogger(__name__)

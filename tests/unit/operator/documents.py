@@ -7,6 +7,7 @@ from typing import Any
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.lifecycle.children import Child, children
+from mergesearch_operator import constants
 from mergesearch_operator.manifests import job as jobs
 from mergesearch_operator.settings import Images
 from unit.lifecycle import world
@@ -43,10 +44,19 @@ def job_of(resource: MergeSearch, child: Child, **status: Any) -> Document:
 
 
 def pod_of(
-    job: Document, phase: str = "Pending", *, name: str = "pod", created: float = -590, **status: Any
+    job: Document,
+    phase: str = "Pending",
+    *,
+    name: str = "pod",
+    created: float = -590,
+    index: int | None = None,
+    deleted: float | None = None,
+    **status: Any,
 ) -> Document:
     """A pod of a Job."""
     meta = job["metadata"]
+    further: Document = {} if index is None else {"annotations": {constants.COMPLETION_INDEX: str(index)}}
+    further |= {} if deleted is None else {"deletionTimestamp": at(deleted)}
     return {
         "metadata": {
             "name": name,
@@ -54,6 +64,7 @@ def pod_of(
             "creationTimestamp": at(created),
             "ownerReferences": [{"uid": meta["uid"], "kind": "Job", "name": meta["name"]}],
             "labels": job["spec"]["template"]["metadata"]["labels"],
+            **further,
         },
         "spec": job["spec"]["template"]["spec"],
         "status": {"phase": phase, **status},

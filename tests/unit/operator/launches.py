@@ -10,7 +10,7 @@ from mergesearch.errors import ExitCode
 from mergesearch.lifecycle.step import ChildState
 from mergesearch.reasons import Reason
 from mergesearch_operator import observe
-from mergesearch_operator.observe import Seen
+from mergesearch_operator.seen import Seen
 from unit.operator.documents import NOW, Document, at, child_of, container, job_of, pod_of, scheduled
 
 RESOURCE, CHILD = child_of("Merge", merger={"pendingDeadlineSeconds": 60})

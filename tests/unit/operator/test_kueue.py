@@ -7,7 +7,7 @@ import pytest
 from mergesearch_operator import constants, faults, kueue, observe
 from mergesearch_operator.client import Document
 from mergesearch_operator.cluster import Cluster
-from mergesearch_operator.observe import Seen
+from mergesearch_operator.seen import Seen
 from support.workloads import not_reserved
 from unit.operator.documents import NOW, child_of, job_of
 

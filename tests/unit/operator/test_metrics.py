@@ -17,8 +17,8 @@ from mergesearch.reasons import Reason
 from mergesearch_operator import families, faults
 from mergesearch_operator.cluster import Cluster
 from mergesearch_operator.metrics import Metrics
-from mergesearch_operator.observe import Seen
 from mergesearch_operator.reconcile import Done, Reconciler, Written
+from mergesearch_operator.seen import Seen
 from mergesearch_operator.workqueue import WorkQueue
 from unit.lifecycle import world
 from unit.lifecycle.world import Bench, End
