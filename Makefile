@@ -93,6 +93,11 @@ layers: $(VENV)/.dev
 fresh: $(VENV)/.dev
 	$(BIN)/python scripts/generate.py --check
 
+.PHONY: bench-merge
+# BENCH="--inputs 2 --rounds 1" measures less; `--help` lists what can be chosen.
+bench-merge: $(VENV)/.dev  ## The merger beside mergekit and the disk: time, memory, bytes, errors
+	$(BIN)/python benchmarks/merge/run.py $(BENCH)
+
 .PHONY: format generate lock
 format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
@@ -110,5 +115,5 @@ clean:  ## Remove caches and builds
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist build
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-clean-all: clean  ## Remove the environment and the demo as well
-	rm -rf $(VENV) .demo
+clean-all: clean  ## Remove the environment, the demo and what benchmarks keep as well
+	rm -rf $(VENV) .demo .bench-merge

@@ -29,7 +29,7 @@ class Error:
     not_correctly_rounded: int
     worst_ulps: int
     scale: float
-    """By how much, relative to 1, the merge is the exact sum times a factor (least squares)."""
+    """By how much the merge is longer along the exact sum than the correctly rounded one is, relative to that."""
 
     @property
     def share(self) -> float:
@@ -60,19 +60,20 @@ class Weights:
 def error(folders: Sequence[Path], weights: Sequence[float], merged: Path, dtype: torch.dtype) -> Error:
     """Compare all elements of `merged`. Raises ValueError if they are not of `dtype`."""
     elements = wrong = worst = 0
-    largest = along = square = 0.0
+    largest = along = best = 0.0
     for exact, found in _blocks(folders, weights, merged):
         if found.dtype != dtype:
             raise ValueError(f"{merged}: {found.dtype}, expected {dtype}")
-        ulps = torch_checkpoints.ulps(found, torch_checkpoints.correctly_rounded(exact, dtype))
+        rounded = torch_checkpoints.correctly_rounded(exact, dtype)
+        ulps = torch_checkpoints.ulps(found, rounded)
         wide = found.double().numpy()
         largest = max(largest, float(np.abs(wide - exact).max()))
         elements += found.numel()
         wrong += int((ulps > 0).sum())
         worst = max(worst, int(ulps.max()))
         along += float(wide @ exact)
-        square += float(exact @ exact)
-    return Error(elements, largest, wrong, worst, along / square - 1.0)
+        best += float(rounded.double().numpy() @ exact)
+    return Error(elements, largest, wrong, worst, along / best - 1.0)
 
 
 def _blocks(folders: Sequence[Path], weights: Sequence[float], merged: Path) -> Iterator[tuple[Any, torch.Tensor]]:
