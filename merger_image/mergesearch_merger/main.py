@@ -1,4 +1,4 @@
-"""The merger's entry point: answers merge, preflight, cleanup and read requests."""
+"""The merger's entry point: answers merge, preflight, cleanup and read requests, or tells what a merge will cost."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from mergesearch.contract import (
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_merger import merge, preflight, reading, settings
+from mergesearch_merger import merge, plan_command, preflight, reading, settings
 from mergesearch_merger.settings import Settings
 
 PROGRAM = "mergesearch-merger"
@@ -53,6 +53,8 @@ def _clean_up(request: CleanupRequest, volumes: Volumes, emit: Emit) -> None:
 
 def main() -> int:
     """Serve as `mergesearch.worker` says. Returns the exit code."""
+    if sys.argv[1:2] == [plan_command.NAME]:
+        return plan_command.main(sys.argv[2:])
     options = settings.options()
     given, _ = options.parse_known_args()
     try:
