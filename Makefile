@@ -54,17 +54,20 @@ images:  ## Build the three images by docker, the evaluator for CPUs
 	docker build --file merger_image/Dockerfile --tag mergesearch/merger:$(VERSION) .
 	docker build --file evaluator_image/Dockerfile --tag mergesearch/evaluator:$(VERSION) $(CPU) .
 
-.PHONY: test test-fast test-vllm e2e e2e-chaos coverage
+.PHONY: test test-fast test-vllm test-gpu e2e e2e-chaos coverage
 # Each of the two has a control plane of its own; the tests of a file share what they have set up.
 PYTEST_BY_TWO := $(BIN)/pytest --numprocesses 2 --dist loadfile
 test: $(VENV)/.dev  ## Every test but those that start vLLM or run pods
-	$(PYTEST_BY_TWO) -m "not vllm and not cluster"
+	$(PYTEST_BY_TWO) -m "not vllm and not cluster and not gpu"
 
 test-fast: $(VENV)/.dev  ## The tests without whole searches
-	$(PYTEST_BY_TWO) -m "not vllm and not slow and not cluster"
+	$(PYTEST_BY_TWO) -m "not vllm and not slow and not cluster and not gpu"
 
 test-vllm: $(VENV)/.dev  ## The tests that start vLLM on the CPU
 	$(BIN)/pytest -m vllm
+
+test-gpu: $(VENV)/.dev  ## The tests that need a CUDA GPU
+	$(BIN)/pytest -m gpu
 
 e2e: $(VENV)/.dev  ## Real pods on a real cluster: that of KUBECONFIG, or one that is started here, as root on Linux
 	$(BIN)/pytest -m "cluster and not chaos"
@@ -73,7 +76,7 @@ e2e-chaos: $(VENV)/.dev  ## A small search there and the quickstart, each in a s
 	$(BIN)/pytest -m chaos -s
 
 coverage: $(VENV)/.dev  ## Branches of the core that the unit tests do not reach
-	$(PYTEST_BY_TWO) -m "not vllm and not slow" --cov --cov-report=term-missing:skip-covered tests/unit
+	$(PYTEST_BY_TWO) -m "not vllm and not slow and not gpu" --cov --cov-report=term-missing:skip-covered tests/unit
 
 .PHONY: check format-check lint types layers fresh
 check: format-check lint types layers fresh  ## Formatting, lint, types, layers, freshness of generated files

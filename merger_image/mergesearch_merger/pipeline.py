@@ -5,7 +5,6 @@ The queues between the stages need no bounds of their own: no more waits in them
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -98,19 +97,3 @@ class Pipeline:
         self._stop.set()
         for line in self._queues:
             line.put(None)
-
-
-class Clock:
-    """Lets something happen every so many seconds at most."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last = time.monotonic()
-
-    def is_due(self) -> bool:
-        """Whether the time is over; if so, it begins anew."""
-        now = time.monotonic()
-        if now - self._last < self._seconds:
-            return False
-        self._last = now
-        return True

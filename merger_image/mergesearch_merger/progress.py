@@ -14,16 +14,25 @@ BAR_CHARACTERS = 30
 class Meter:
     """Says now and then how many of `total` bytes are done, as `done` counts them."""
 
-    def __init__(self, total: int, done: Callable[[], int], say: Progress, *, bar: bool) -> None:
+    def __init__(
+        self,
+        total: int,
+        done: Callable[[], int],
+        say: Progress,
+        *,
+        bar: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._total = max(total, 1)
         self._done = done
         self._say = say
         self._bar = bar
-        self._began = self._last = time.monotonic()
+        self._clock = clock
+        self._began = self._last = clock()
 
     def watch(self) -> None:
         """To be called often; says something when it is time."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._last < (BAR_SECONDS if self._bar else LINE_SECONDS):
             return
         self._last = now
