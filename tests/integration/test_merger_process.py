@@ -1,5 +1,6 @@
 """The merger as a process: exit codes, signals, sudden death, memory, and what it does not import."""
 
+import filecmp
 import json
 import os
 import resource
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,12 @@ def run(
 
 
 @contextmanager
-def started(scene: Scene, request: Model) -> Iterator["subprocess.Popen[bytes]"]:
+def started(scene: Scene, request: Model, more: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
-        [*PROGRAM, *arguments(scene)], env=environment(request), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*PROGRAM, *arguments(scene), *more],
+        env=environment(request),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield process
@@ -163,11 +167,11 @@ LARGE = 2**26
 """Elements of a tensor whose merge takes long enough to be killed in the middle."""
 
 
-def wait_for_temporary_weights(scene: Scene) -> None:
+def wait_for_temporary_weights(scene: Scene, pattern: str = f"{files.TEMPORARY_PREFIX}*/model.safetensors") -> None:
     """Until a merge has begun to write."""
     merges = scene.workspace / files.merges_folder(scenes.SEARCH.uid)
     deadline = time.monotonic() + PATIENCE
-    while not list(merges.glob(f"{files.TEMPORARY_PREFIX}*/model.safetensors")):
+    while not list(merges.glob(pattern)):
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -205,6 +209,45 @@ def test_sigterm_ends_a_merge_with_143_and_removes_what_was_written(scene: Scene
 
     assert code == ExitCode.INTERRUPTED
     assert scene.leftovers() == []
+
+
+SLICES = 3
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1])
+def test_a_killed_slice_costs_its_own_work_only_and_the_bytes_are_those_of_a_whole_merge(
+    scene: Scene, tmp_path: Path, delay: float
+) -> None:
+    large_checkpoints(scene, "abc", LARGE)
+    for name in "abc":
+        entries = {f"more.{n}.weight": ("BF16", (2**18,), b"\x40\x3f" * 2**18) for n in range(SLICES)}
+        path = scene.checkpoints / name / "model.safetensors"
+        path.rename(path.with_name("model-00001-of-00002.safetensors"))
+        path.with_name("model-00002-of-00002.safetensors").write_bytes(scenes.file_content(entries))
+        names = {**dict.fromkeys(entries, 2), **dict.fromkeys([*scenes.tensors(), "model.layers.0.up_proj.weight"], 1)}
+        weight_map = {tensor: f"model-0000{number}-of-00002.safetensors" for tensor, number in names.items()}
+        scenes.write_json(path.with_name("model.safetensors.index.json"), {"weight_map": weight_map})
+    request = scenes.a_request("abc", (0.5, 0.25, 0.25), slices=SLICES, max_shard_bytes=2**19)
+
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(started(scene, request, ["--slice", f"{index}/{SLICES}"])) for index in range(SLICES)
+        ]
+        wait_for_temporary_weights(scene, "*/.tmp-slice-*/*.safetensors")
+        time.sleep(delay)
+        processes[0].kill()
+        codes = [process.wait(PATIENCE) for process in processes]
+
+    assert codes[1:] == [ExitCode.DONE] * (SLICES - 1)
+    assert codes[0] == -signal.SIGKILL, "killed before it could finish, or this test shows nothing"
+    for index in range(SLICES):
+        assert run(scene, request, more=["--slice", f"{index}/{SLICES}"]).returncode == ExitCode.DONE
+    assert scene.leftovers() == ["g0-0"]
+    whole = scenes.Scene(scene.root, scene.weights)
+    alone = request.model_copy(update={"candidates": (request.candidates[0].model_copy(update={"id": "g0-1"}),)})
+    assert run(whole, alone.model_copy(update={"slices": 1})).returncode == ExitCode.DONE
+    for path in scene.merged("g0-1").glob("*.safetensors*"):
+        assert filecmp.cmp(path, scene.merged() / path.name, shallow=False), path.name
 
 
 # --- Memory, descriptors, imports ---

@@ -1,6 +1,8 @@
 """The arithmetic: exact conversions, fp32 sums in order, one rounding, and numbers that are none are counted."""
 
+import math
 import struct
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from mergesearch_merger.kernel import Kernel, silent
 from unit.merger import torch_checkpoints
 
 DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64}
+INF = math.inf
 OUTPUTS = ["BF16", "F16", "F32"]
 
 
@@ -92,6 +95,43 @@ def test_sums_equal_those_of_torch_bit_by_bit(data: st.DataObject, weights: list
     assert infinite == int(torch.isinf(expected).sum())
     if not nans:
         assert torch.equal(bits(found), bits(expected))
+
+
+UNIT = {"BF16": (Fraction(1, 2**24), Fraction(1, 2**150)), "F16": (Fraction(1, 2**24), Fraction(1, 2**150))}
+UNIT["F32"] = (Fraction(1, 2**53), Fraction(1, 2**1075))
+"""By output dtype: the unit roundoff of its sums, and half of their least subnormal."""
+
+
+def exact(tensor: torch.Tensor) -> list[Fraction]:
+    return [Fraction(value) for value in tensor.double().tolist()]
+
+
+@given(st.data(), weight_lists, st.sampled_from(OUTPUTS), st.sampled_from(["BF16", "F16", "F32"]))
+def test_no_output_is_further_from_the_exact_sum_than_the_bound_says(
+    data: st.DataObject, weights: list[float], output: str, dtype: str
+) -> None:
+    width = 16 if dtype in ("BF16", "F16") else 32
+    words = st.lists(st.integers(0, 2**width - 1), min_size=6, max_size=6)
+    inputs = []
+    for _ in weights:
+        drawn = torch.tensor(data.draw(words), dtype=torch.int64)
+        tensor = drawn.to(torch.uint16 if width == 16 else torch.uint32).view(DTYPES[dtype])
+        inputs.append(torch.where(torch.isfinite(tensor), tensor, torch.zeros_like(tensor)))
+
+    found, _, _ = merged(weights, inputs, output)
+
+    unit, least = UNIT[output]
+    roundings = (len(weights) + 1) * unit
+    for number, value in enumerate(found):
+        if not torch.isfinite(value):
+            continue
+        terms = [Fraction(weight) * exact(tensor)[number] for weight, tensor in zip(weights, inputs, strict=True)]
+        error = roundings / (1 - roundings) * sum(map(abs, terms)) + len(weights) * least
+        neighbours = [value, *(torch.nextafter(value, torch.tensor(end, dtype=value.dtype)) for end in (-INF, INF))]
+        below, above = min(neighbours), max(neighbours)
+        lowest = (exact(value[None])[0] + exact(below[None])[0]) / 2 if torch.isfinite(below) else -(2**200)
+        highest = (exact(value[None])[0] + exact(above[None])[0]) / 2 if torch.isfinite(above) else 2**200
+        assert lowest - error <= sum(terms) <= highest + error
 
 
 TIES = {
