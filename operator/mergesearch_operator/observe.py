@@ -79,8 +79,7 @@ def _slice(
 ) -> Slice:
     if pods:
         seen = _of_pods(launch, pods, now, patience)
-        asked = not seen.child.disrupted and facts.asked_to_end(_newest(pods))
-        return Slice(seen, Word.ASKED if asked else Word.OWN)
+        return Slice(seen, Word.ASKED if facts.asked_to_end(_newest(pods)) else Word.OWN)
     if index in facts.completed(job):
         return Slice(Seen(ends.done_and_gone(launch, job)))
     end = ends.of_job(launch, job)

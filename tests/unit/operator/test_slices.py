@@ -76,7 +76,7 @@ def gone(_of: Document, _index: int) -> None:
 
 
 SILENT, PUBLISHED = ended(0, NOTHING), ended(0, WELL)
-EVICTED = ended(143, INTERRUPTED, at_second=-5, conditions=[disruption()])
+EVICTED = ended(143, INTERRUPTED, at_second=-5, deleted=25, conditions=[disruption()])
 
 
 def removed(at_second: float) -> Pod:
@@ -118,7 +118,7 @@ def test_what_keeps_one_of_them_from_starting_is_told_though_the_others_run() ->
 
 
 def test_the_one_that_has_waited_for_too_long_comes_first() -> None:
-    told = see(job(), running(), stuck(-40), stuck(-61)).child.waiting
+    told = see(job(startTime=at(-90)), gone, stuck(-40), stuck(-61)).child.waiting
     assert told is not None
     assert (told.reason, told.overdue) == (Reason.IMAGE_UNAVAILABLE, True)
     assert told.message.startswith("slice 2 of 3: not started after pendingDeadlineSeconds = 60: the image")
@@ -165,7 +165,7 @@ def test_it_has_ended_when_the_last_one_has_with_the_reports_of_whichever_has_an
 def test_slices_that_find_the_merge_published_say_so_each_and_it_counts_once() -> None:
     again = ended(0, termination_message([REPORT.model_copy(update={"reused": True}), OTHER], Exit(code=0)))
     failed = REPORT.model_copy(update={"failure": Failure(reason=Reason.NO_SPACE, message="full", transient=True)})
-    seen = see(job(), again, PUBLISHED, ended(0, termination_message([failed], Exit(code=0))))
+    seen = see(job(), ended(0, termination_message([failed], Exit(code=0))), again, PUBLISHED)
     assert set(seen.child.reports) == {REPORT, OTHER}, "what was published counts, whatever another has met before"
 
 
@@ -246,7 +246,7 @@ UNHAPPY = {
         (running(), EVICTED, running()), LOST, Reason.DISRUPTED, f"slice 1 of 3: {EVICTION}", disrupted=True
     ),
     "one-was-evicted-and-the-others-were-ended-on-that": Case(
-        (removed(-4), EVICTED, removed(-4)), LOST, Reason.DISRUPTED, f"slice 1 of 3: {EVICTION}", disrupted=True
+        (removed(-5), EVICTED, removed(-5)), LOST, Reason.DISRUPTED, f"slice 1 of 3: {EVICTION}", disrupted=True
     ),
     "one-was-evicted-after-another-had-failed": Case(
         (EVICTED, ended(1, CRASH, at_second=-8), SILENT), 1, None, "slice 1 of 3: Traceback"
