@@ -128,7 +128,8 @@ def pins_of(path: Path) -> dict[str, str]:
 
 
 def test_there_is_a_constraint_file_for_every_environment() -> None:
-    assert set(COMPILED) == {"bootstrap", "dev", "evaluator", "evaluator-cpu", "local", "merger", "operator"}
+    images = {"evaluator", "evaluator-cpu", "merger", "merger-cuda", "operator"}
+    assert set(COMPILED) == {"bootstrap", "dev", "local", *images}
 
 
 @pytest.mark.parametrize("name", COMPILED)
