@@ -23,7 +23,7 @@ from mergesearch.contract import (
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
 from mergesearch.worker import REQUEST_VARIABLE
-from mergesearch_operator import constants, faults
+from mergesearch_operator import constants, facts, faults
 from mergesearch_operator.client import Client, Document
 from unit.lifecycle.world import World
 
@@ -53,6 +53,8 @@ class ScriptedKubelet:
     """By the UID of the search."""
     ended: list[tuple[str, float]] = field(default_factory=list)
     """Names of pods that have ended, with the time."""
+    slices: dict[str, set[int]] = field(default_factory=dict)
+    """Slices that lie on the workspace and wait for the others, by the merges that they are of."""
     defect: BaseException | None = None
     _started: dict[str, float] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -123,13 +125,26 @@ class ScriptedKubelet:
         world = self.world(pod["metadata"]["labels"][constants.SEARCH_UID])
         if isinstance(request, MergeRequest | CleanupRequest):
             world.remove(request.prune)
-        reports = [answer() for answer in world.answers(request)]
+        answers = world.answers(request) if self._is_last(pod, request) else ()
+        reports = [answer() for answer in answers]
         for report in reports:
             world.publish(request, report)
         end = Exit(code=ExitCode.DONE)
         if self.terse(request):
             return ended(0, Termination(exit=end, reports_digest=digest_of(reports)).to_json())
         return ended(0, termination_message(reports, end))
+
+    def _is_last(self, pod: Document, request: Request) -> bool:
+        """Whether a pod's process has the last word; of several that share a merge, the one that ends last has it."""
+        if not isinstance(request, MergeRequest) or request.slices == 1:
+            return True
+        merges = " ".join(request.hash_of(candidate) for candidate in request.candidates)
+        there = self.slices.setdefault(merges, set())
+        there.add(facts.index(pod))
+        if len(there) < request.slices:
+            return False
+        del self.slices[merges]
+        return True
 
     @staticmethod
     def running() -> Document:
