@@ -1,10 +1,13 @@
-"""The merger's half of the preflight: headers only, all problems at once, and the space that the merges will need."""
+"""The merger's half of the preflight: headers only, all problems at once, and the space and memory that the merges will
+need.
+"""
 
 from mergesearch import files
 from mergesearch.contract import CheckpointFacts, Failure, PreflightCheckpointsReport, PreflightCheckpointsRequest
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Volumes
-from mergesearch_merger import findings, inspection, output, workspace
+from mergesearch_merger import budget, dtypes, estimate, findings, inspection, output, workspace
+from mergesearch_merger.estimate import Sizes
 from mergesearch_merger.findings import Finding
 from mergesearch_merger.settings import Settings
 
@@ -23,7 +26,12 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
     output_bytes = output.needed_bytes(planned, found.reference) if planned and found.reference else 0
     free = limits.free_bytes(root)
     problems = list(findings.problems(found.findings))
+    read = memory = 0
     if planned is not None:
+        sizes = estimate.of_checkpoints(found.checkpoints, planned, dtypes.OUTPUTS[request.dtype], 0)
+        read = sum(sizes.input_bytes)
+        memory, too_little = _memory(sizes, request.batch, limits)
+        problems.extend(too_little)
         present = workspace.merged_bytes(root, request.search.uid)
         problems.extend(_space(request, output_bytes, free, present))
     emit(
@@ -43,10 +51,21 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
             ),
             output_bytes=output_bytes,
             free_bytes=free,
+            read_bytes=read,
+            memory_bytes=memory,
             model_type=str(found.reference.config.get("model_type", "")) if found.reference else "",
             warnings=findings.warnings(found.findings),
         )
     )
+
+
+def _memory(sizes: Sizes, batch: int, limits: Settings) -> tuple[int, list[Finding]]:
+    """What a merger takes for a whole batch, or that it may not take so much."""
+    try:
+        found = budget.choose(estimate.work(sizes, batch), limits.threads, limits.memory_bytes, limits.slot_bytes)
+    except budget.BudgetError as error:
+        return 0, [Finding(f"{error}; give the merger more, or smaller batches", Reason.OUT_OF_MEMORY)]
+    return found.memory_bytes, []
 
 
 def _space(request: PreflightCheckpointsRequest, output_bytes: int, free: int, present: int) -> list[Finding]:

@@ -232,6 +232,8 @@ class PreflightStatus(ApiModel):
     """Of one merge."""
     free_bytes: int = 0
     """On the workspace, when it was measured."""
+    merger_memory_bytes: int = 0
+    """That a merger takes for a batch, of what its container allows."""
     tasks: tuple[TaskStatus, ...] = Field(default=(), max_length=2 * MAX_TASKS)
     """Held-in, then held-out tasks."""
     smallest_gain: float | None = None

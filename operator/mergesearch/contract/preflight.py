@@ -32,6 +32,10 @@ class PreflightCheckpointsRequest(WholeRequest):
     tokenizer_from: str
     outputs: int = Field(default=1, ge=1)
     """How many merges may lie on the workspace at once."""
+    batch: int = Field(default=1, ge=1, exclude_if=lambda number: number == 1)
+    """How many merges one merger writes in one pass; left out where it is 1, so that such a request reads as it always
+    has.
+    """
     living_searches: tuple[str, ...] | None = None
     """UIDs of all searches that share the workspace; folders of others are removed. None: nothing is known, nothing
     is removed.
@@ -66,6 +70,10 @@ class PreflightCheckpointsReport(Model):
     """Of one merge."""
     free_bytes: int = 0
     """On the workspace."""
+    read_bytes: int = 0
+    """By one pass over all checkpoints, whatever the number of merges; 0 where a merge cannot be planned."""
+    memory_bytes: int = 0
+    """Of a merger that writes a whole batch; 0 where it is not known."""
     model_type: str = ""
     warnings: tuple[str, ...] = ()
 

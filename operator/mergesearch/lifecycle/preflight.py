@@ -43,6 +43,7 @@ def checkpoints_known(step: Step, report: PreflightCheckpointsReport) -> Step:
         output_bytes=report.output_bytes,
         parameters=max(facts.parameters for facts in report.checkpoints),
         free_bytes=report.free_bytes,
+        merger_memory_bytes=report.memory_bytes,
         warnings=_merged_warnings(before, list(report.warnings)),
     )
 

@@ -98,6 +98,7 @@ def preflight_checkpoints(
         max_shard_bytes=bytes_of(spec.merge.max_shard_size),
         tokenizer_from=tokenizer_from(spec),
         outputs=merges_at_once(spec),
+        batch=spec.merger.batch,
     )
 
 

@@ -52,6 +52,10 @@ STALLED: dict[Reason, str] = {
         "Ask why the platform ends the processes (priority, memory, node), or wait for quieter times, {retry}."
     ),
     Reason.NO_SPACE: "Make room on the workspace, {retry}.",
+    Reason.OUT_OF_MEMORY: (
+        "Where the machine has too little memory, give it more, {retry}. What a search allows its processes cannot "
+        "change: for more in merger.resources, or a smaller merger.batch, start a new one."
+    ),
     Reason.WORKSPACE_UNWRITABLE: "Make the workspace writable for the processes, {retry}.",
     Reason.IMAGE_UNAVAILABLE: (
         "Push the image under the name that the message says, or mend the registry or the secret for it: the search "

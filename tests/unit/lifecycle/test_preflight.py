@@ -50,6 +50,13 @@ def test_what_was_found_is_remembered() -> None:
     assert found.versions == {"lm_eval": "0"}
 
 
+def test_the_merger_is_asked_for_the_memory_of_a_whole_batch() -> None:
+    for batch in (1, 4):
+        bench = Bench(resource(merger={"batch": batch}))
+        found = bench.until(lambda status: not status.preflight_due).preflight
+        assert found.merger_memory_bytes == batch * 10**8
+
+
 def test_the_smallest_gain_that_can_be_proven_follows_from_the_unseen_samples() -> None:
     few, many = Bench(resource()), Bench(resource())
     few.world.documents = {"a": (40,), "b": (40,)}

@@ -190,7 +190,12 @@ class World:
                 for c in request.checkpoints
             )
             return PreflightCheckpointsReport(
-                version=1, request_hash=request.hash(), checkpoints=facts, output_bytes=1000, free_bytes=10**9
+                version=1,
+                request_hash=request.hash(),
+                checkpoints=facts,
+                output_bytes=1000,
+                free_bytes=10**9,
+                memory_bytes=10**8 * request.batch,
             )
         if isinstance(request, PreflightTasksRequest):
             tasks = tuple(

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mergesearch import files
-from mergesearch.contract import PreflightCheckpointsReport, PreflightCheckpointsRequest
+from mergesearch.contract import MergeReport, PreflightCheckpointsReport, PreflightCheckpointsRequest
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
 from mergesearch_merger.findings import MESSAGE_CHARACTERS
+from mergesearch_merger.settings import Settings
 from unit.merger import scenes
 from unit.merger.scenes import Scene
 
@@ -24,8 +25,10 @@ def scene(tmp_path: Path) -> Scene:
     return scenes.a_scene(tmp_path)
 
 
-def asked(scene: Scene, request: PreflightCheckpointsRequest | None = None) -> PreflightCheckpointsReport:
-    answered = scene.ask(request or scene.preflight())
+def asked(
+    scene: Scene, request: PreflightCheckpointsRequest | None = None, limits: Settings | None = None
+) -> PreflightCheckpointsReport:
+    answered = scene.ask(request or scene.preflight(), limits)
     assert answered.exit.code == ExitCode.DONE, answered.exit.message
     (report,) = answered.reports
     assert isinstance(report, PreflightCheckpointsReport)
@@ -58,6 +61,33 @@ def test_the_size_that_it_foretells_covers_what_a_merge_takes(scene: Scene) -> N
 
     taken = sum(path.stat().st_size for path in scene.merged().iterdir())
     assert taken <= foretold <= taken + 2**20
+
+
+def test_it_foretells_what_a_batch_reads_and_holds(scene: Scene) -> None:
+    limits = Settings(threads=2, memory_bytes=2**30)
+    alone, batch = (asked(scene, scene.preflight().model_copy(update={"batch": n}), limits) for n in (1, 8))
+
+    (merge,) = scene.ask(scene.request(), limits).reports
+
+    assert isinstance(merge, MergeReport)
+    assert alone.read_bytes == batch.read_bytes == merge.bytes_read
+    assert 0 < alone.memory_bytes < batch.memory_bytes < 2**30
+
+
+def test_too_little_memory_for_a_batch_is_told_before_the_first_merge(scene: Scene) -> None:
+    limits = Settings(threads=2, memory_bytes=68 * 2**20)
+    alone, batch = (asked(scene, scene.preflight().model_copy(update={"batch": n}), limits) for n in (1, 8))
+
+    weights = [scene.weights] * 8
+    refused = scene.ask(scenes.a_request("abc", *weights), limits).exit
+
+    assert alone.failure is None
+    assert batch.failure is not None
+    assert (batch.failure.reason, batch.failure.transient) == (Reason.OUT_OF_MEMORY, False)
+    assert refused.reason == Reason.OUT_OF_MEMORY
+    assert "68 MiB of memory are too little: a merge of 3 inputs with 8 candidates" in batch.failure.message
+    assert batch.failure.message.partition(";")[0] == refused.message.partition(";")[0]
+    assert batch.memory_bytes == 0
 
 
 def test_all_problems_of_all_checkpoints_stand_in_one_message(scene: Scene) -> None:
