@@ -9,13 +9,12 @@ the plan is dropped, and the next step reads anew. Which event has led here does
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
-from mergesearch.contract import reports_in
 from mergesearch.lifecycle import summary, waits
 from mergesearch.lifecycle.step import Observed, ObservedChild, Step
 from mergesearch.reasons import Reason
@@ -138,13 +137,9 @@ class Reconciler:
 
     def _read(self, namespace: str, seen: Seen) -> Seen:
         """With the reports that were too long for the termination message, while the pod's log is there."""
-        digest = seen.child.reports_digest
-        if digest is None or not seen.pod:
+        if seen.child.reports_digest is None or not seen.pod:
             return seen
-        reports = reports_in(self._cluster.log(namespace, seen.pod) or "", digest)
-        if reports is None:
-            return seen
-        return replace(seen, child=replace(seen.child, reports=reports, unread=False))
+        return seen.with_log(self._cluster.log(namespace, seen.pod) or "")
 
     def _write(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mergesearch.contract import Exit, Termination, digest_of
 from mergesearch_operator import constants, observe
 from unit.operator.documents import NOW, Document, at, child_of, container, disruption, job_of, pod_of, unscheduled
 from unit.operator.launches import (
@@ -69,6 +70,15 @@ def test_a_job_that_is_being_deleted_is_going() -> None:
     made["metadata"]["deletionTimestamp"] = at(-1)
     assert see(made).going
     assert (see(job()).name, see(job()).uid, see(job()).going) == (CHILD.name, f"uid-of-{CHILD.name}", False)
+
+
+def test_reports_that_are_too_long_stand_in_the_log() -> None:
+    made = job()
+    pointer = Termination(exit=Exit(code=0), reports_digest=digest_of([REPORT])).to_json()
+    seen = see(made, *one("Succeeded", **container("terminated", exitCode=0, message=pointer))(made))
+    assert (seen.pod, seen.child.reports, seen.child.unread) == ("pod", (), True)
+    read = seen.with_log(f"{REPORT.to_json()}\n").child
+    assert (read.reports, read.unread) == ((REPORT,), False)
 
 
 def _foreign(change: Callable[[Document], Any]) -> Document:

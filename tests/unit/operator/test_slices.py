@@ -195,6 +195,14 @@ def test_reports_that_are_too_long_are_looked_for_in_the_log_of_the_pod_that_poi
     assert (seen.pod, seen.child.unread, seen.child.reports_digest) == ("pod-1", True, digest_of([REPORT]))
 
 
+def test_reports_of_one_log_leave_those_that_another_pod_points_to_on_the_workspace() -> None:
+    pointer = Termination(exit=Exit(code=0), reports_digest=digest_of([REPORT])).to_json()
+    seen = see(job(), ended(0, termination_message([OTHER], Exit(code=0))), ended(0, pointer), ended(0, pointer))
+    assert seen.with_log(f"some words\n{REPORT.to_json()}\n").child.reports == (OTHER, REPORT)
+    assert seen.with_log(REPORT.to_json()).child.unread
+    assert seen.with_log("nothing of that") is seen
+
+
 def test_different_images_of_one_merge_are_seen() -> None:
     other = ended(0, WELL, image="example.org/merger@sha256:2")
     child = see(job(), SILENT, other, SILENT).child
