@@ -117,6 +117,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/spec.md": spec_reference,
     "docs/reference/status.md": reference.status_page,
+    "docs/sizing.md": functools.partial(page_of_tests, "unit.merger.sizing_page"),
 }
 
 
