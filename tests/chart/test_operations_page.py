@@ -10,6 +10,9 @@ import yaml
 from chart.helm import CHART, only, render
 from cluster import settings
 from mergesearch import files
+from mergesearch.api import checks
+from mergesearch_operator.manifests import job as jobs
+from unit.operator.documents import IMAGES, child_of
 
 PAGE = (settings.ROOT / "docs" / "operations.md").read_text()
 
@@ -40,6 +43,19 @@ def test_the_account_of_the_project_may_be_left_to_the_platform() -> None:
     values = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None}}
     spec = only(render(values), "Deployment")["spec"]["template"]["spec"]
     assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_slices_as_the_page_writes_them_lie_on_several_nodes_where_there_are_some() -> None:
+    (block,) = (text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "slices:" in text)
+    part = yaml.safe_load(block)["spec"]
+    resource, child = child_of("Merge", **part)
+    assert checks.check(resource) == checks.advise(resource) == []
+    made = jobs.job(resource, child, IMAGES)
+    assert made["spec"]["completions"] == part["merger"]["slices"]
+    template = made["spec"]["template"]
+    apart = template["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    wanted = apart[0]["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert wanted.items() <= template["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize(
