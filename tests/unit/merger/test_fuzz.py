@@ -2,6 +2,7 @@
 nothing outside of a file is ever read.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 from mergesearch.contract import PreflightCheckpointsReport
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
-from mergesearch_merger import dtypes, header, reader
+from mergesearch_merger import dtypes, header, inspection, reader
+from mergesearch_merger.plan import Plan
 from unit.merger import scenes
 from unit.merger.scenes import EMBEDDING, HEAD, NORM, Scene
 
@@ -97,6 +99,29 @@ def require_sound(scene: Scene) -> None:
         assert end == len(content)
     for path in scene.merged().glob("*.safetensors"):
         require_readable(path)
+    require_reads_inside(scene)
+
+
+def require_reads_inside(scene: Scene) -> None:
+    """Whatever the merge reads of any file lies among its tensors, and each of their bytes is read once."""
+    request = scene.request()
+    found = inspection.inspect(request.checkpoints, scene.volumes(), request.tokenizer_from)
+    planned = found.layout(request.dtype, request.max_shard_bytes)
+    assert planned is not None
+    read: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for unit in Plan(planned, found.checkpoints, 1, slot_bytes=2**20, chunk_bytes=8).units():
+        for one in unit.reads:
+            read.setdefault((one.input, one.file), []).append((one.begin, one.begin + one.size))
+    written = {tensor.name for shard in planned.shards for tensor in shard.tensors}
+    for number, checkpoint in enumerate(found.checkpoints):
+        for index, file in enumerate(checkpoint.files):
+            ranges = sorted(read.get((number, index), []))
+            assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(ranges))
+            assert all(0 <= begin <= end <= file.size for begin, end in ranges)
+            wanted = sum(tensor.end - tensor.begin for tensor in file.tensors if tensor.name in written)
+            assert sum(end - begin for begin, end in ranges) == wanted
+            data = min((tensor.begin for tensor in file.tensors), default=file.size)
+            assert all(begin >= data for begin, _ in ranges)
 
 
 def require_readable(path: Path) -> None:
