@@ -52,7 +52,7 @@ def parse(
 
 def _require_shallow(document: Any) -> None:
     level = [document]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for node in level

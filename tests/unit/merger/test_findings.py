@@ -26,6 +26,15 @@ def test_a_message_begins_with_the_first_problem(found: list[Finding]) -> None:
     assert findings.message(found).startswith(found[0].message[:1900])
 
 
+@pytest.mark.parametrize("length", range(findings.MESSAGE_CHARACTERS - 40, findings.MESSAGE_CHARACTERS + 2))
+def test_a_first_problem_that_hardly_fits_is_not_left_out(length: int) -> None:
+    long = Finding("x" * length, Reason.CHECKPOINT_MISSING)
+
+    for found in ([long], [long, long]):
+        assert findings.message(found).startswith("x" * (findings.MESSAGE_CHARACTERS - 40))
+        assert len(findings.message(found)) <= findings.MESSAGE_CHARACTERS
+
+
 def test_a_name_that_is_not_utf_8_is_shown_with_escapes() -> None:
     assert findings.message([Finding("a/\udcff: gone", Reason.CHECKPOINT_MISSING)]) == "a/\\udcff: gone"
 

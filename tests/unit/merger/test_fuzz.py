@@ -245,6 +245,7 @@ TOKENIZER = scenes.tokenizer()
 @example(text_of({**HEADER, "\ud800": {"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}}).encode())
 @example(text_of({**HEADER, "": {"dtype": "F32", "shape": [2**62, 2**62, 0], "data_offsets": [36, 36]}}).encode())
 @example(text_of({**HEADER, "__metadata__": True}).encode())
+@example(text_of({**HEADER, NORM: {"dtype": "BF16", "shape": [1], "data_offsets": [18, 20]}}).encode())
 @example(text_of({**HEADER, "y" * 5000: {"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}}).encode())
 @example(text_of(HEADER).encode("utf-16"))
 def test_a_header_that_says_odd_things_is_refused_or_sound(scene: Scene, document: bytes) -> None:
