@@ -148,6 +148,18 @@ def test_a_pod_counts_for_its_own_index_only() -> None:
     assert seen.child.state is PENDING, "two pods of one slice are not two slices"
 
 
+def test_a_replacement_that_runs_already_as_after_an_outage_of_the_operator_goes_on_beside_the_others() -> None:
+    made = job()
+    others = [pod for pod in (running()(made, 0), SILENT(made, 2)) if pod is not None]
+    evicted = EVICTED(made, 1)
+    newer = pod_of(made, "Running", name="new", created=-20, index=1, **container("running", startedAt=at(-10)))
+    assert evicted is not None
+    (seen,) = observe.see_all(RESOURCE, [made], [*others, evicted, newer], NOW)
+    assert (seen.child.state, seen.child.disrupted) == (RUNNING, False)
+    (seen,) = observe.see_all(RESOURCE, [made], [*others, evicted], NOW)
+    assert (seen.child.state, seen.child.disrupted) == (ENDED, True)
+
+
 # --- When all have done their part ---
 
 
