@@ -12,7 +12,7 @@ from mergesearch_operator import constants, facts
 from mergesearch_operator.client import Document
 from support.history import history
 from support.operator_bed import Bed, undisturbed
-from support.scripted_kubelet import ScriptedKubelet, disrupted, ended
+from support.scripted_kubelet import ScriptedKubelet, disrupted, ended, stuck
 
 SLICES: dict[str, Any] = {"merger": {"slices": 3}}
 CRASH = "Traceback: the node has a bad disk"
@@ -129,3 +129,24 @@ def test_where_the_pod_that_was_last_is_gone_its_report_is_read_from_the_workspa
     assert resource.status is not None
     assert resource.status.counts.retried == 0, "what it has published is read from the workspace"
     assert [pod for pod, _ in kubelet.ended if pod.rsplit("-", 1)[0].endswith("-r")]
+
+
+def test_one_that_does_not_start_while_the_others_do_is_taken_for_a_bad_node_and_stops_nothing(bed: Bed) -> None:
+    bad: list[str] = []
+
+    def start(pod: Document, request: Request) -> Document | None:
+        if is_merge(request) and facts.index(pod) == 1 and not bad:
+            bad.append(pod["metadata"]["name"])
+        return stuck("ErrImagePull", "no such host") if pod["metadata"]["name"] in bad else None
+
+    kubelet = bed.kubelet(start=start)
+    bed.operator().start()
+    bed.create(**SLICES)
+    resource = bed.until_complete(seconds=120)
+    expected, _ = undisturbed()
+    assert history(resource) == expected
+    assert resource.status is not None
+    assert (resource.status.counts.disrupted, resource.status.counts.failed) == (1, 0)
+    assert bad[0] not in [name for name, _ in kubelet.ended]
+    told = [event["message"] for event in bed.events("Disrupted")]
+    assert any("slice 1 of 3: not started after pendingDeadlineSeconds" in message for message in told), told
