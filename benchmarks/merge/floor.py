@@ -24,6 +24,8 @@ class Floor:
     def __init__(self, inputs: Sequence[Path], out: Path, copies: int) -> None:
         files = [sorted(folder.glob("*.safetensors")) for folder in inputs]
         self._shards = [[os.open(path, os.O_RDONLY) for path in paths] for paths in zip(*files, strict=True)]
+        for descriptor in (one for shard in self._shards for one in shard):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         self._sizes = [os.fstat(shard[0]).st_size for shard in self._shards]
         self._outputs = [
             os.open(out / f"{number}.bin", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644) for number in range(copies)

@@ -38,6 +38,8 @@ class Run:
     """Resident memory, files that are mapped included."""
     private_bytes: int
     """The part of it that is no file's, looked at some times a second."""
+    others_share: float
+    """Of the processors' time, what other processes and the kernel's own threads took."""
     rchar: int
     """Bytes that read calls returned. What is read through a mapping is not among them."""
     wchar: int

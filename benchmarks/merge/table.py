@@ -179,7 +179,7 @@ def _goals(goals: Sequence[Goal]) -> str:
 def _runs(state: str, size: int, found: Sequence[Case], together: Cases) -> str:
     head = (
         *("N", "tool", "s per candidate", "range", f"{records.MERGEKIT_EXACT} / this"),
-        *(f"{records.MERGEKIT_FAST} / this", "this / floor", "processor s", "peak RSS", "private"),
+        *(f"{records.MERGEKIT_FAST} / this", "this / floor", "processor s", "others", "peak RSS", "private"),
         *("read calls / inputs", "write calls / outputs", "disk read / inputs", "disk written / outputs"),
     )
     rows = []
@@ -196,6 +196,7 @@ def _runs(state: str, size: int, found: Sequence[Case], together: Cases) -> str:
                 *(f"{peer.each / case.each:.1f}" if peer else "-" for peer in peers),
                 f"{case.each / floor.each:.2f}" if floor else "-",
                 f"{case.median('user') + case.median('system'):.1f}",
+                f"{case.median('others_share'):.0%}",
                 f"{case.peak / 1e6:.0f} MB",
                 f"{case.median('private_bytes') / 1e6:.0f} MB",
                 f"{case.median('rchar') / case.input_bytes:.3f}",

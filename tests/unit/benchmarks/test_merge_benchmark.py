@@ -25,6 +25,7 @@ RUN = Run(
     system=1.0,
     peak_bytes=100,
     private_bytes=50,
+    others_share=0.0,
     rchar=4 * SIZE,
     wchar=SIZE,
     read_bytes=0,
@@ -161,6 +162,7 @@ Path(r"{tmp_path / "output"}").write_bytes(Path(r"{tmp_path / "input"}").read_by
     assert found["exit"] == 0, log.read_text()
     assert 3 * 2**20 <= found["rchar"] < 6 * 2**20
     assert 2**20 <= found["wchar"] < 1.1 * 2**20
+    assert 0 <= found["others_share"] <= 1
     assert 2**26 <= found["peak_bytes"] < 2**26 + 40 * 2**20
 
 
