@@ -15,6 +15,7 @@ from pathlib import Path
 from mergesearch import files
 from mergesearch.errors import NoSpaceError
 from mergesearch.reasons import Reason
+from mergesearch_merger import writeback
 from mergesearch_merger.checkpoint import Checkpoint
 from mergesearch_merger.layout import Layout
 
@@ -76,6 +77,8 @@ class Output:
         done = 0
         while done < len(content):
             done += os.pwrite(descriptor, content[done:], offset + done)
+        if self._durable:
+            writeback.start(descriptor, offset, len(content))
 
     def finish_shard(self, shard: int) -> None:
         """Sync, where asked for, and close a shard that is complete. Raises OSError."""

@@ -15,6 +15,10 @@ MEMORY_VARIABLE = "MERGESEARCH_MERGER_MEMORY"
 """Environment variable that says the same as --memory."""
 DEVICE_VARIABLE = "MERGESEARCH_MERGER_DEVICE"
 """Environment variable that says the same as --device."""
+VERIFY_VARIABLE = "MERGESEARCH_MERGER_VERIFY"
+"""Environment variable that says the same as --verify, if it is 1."""
+DROP_CACHE_VARIABLE = "MERGESEARCH_MERGER_DROP_CACHE"
+"""Environment variable that says the same as --drop-cache, if it is 1."""
 SLICE_VARIABLE = "JOB_COMPLETION_INDEX"
 """Environment variable with the number of this process among those of a request; Kubernetes sets it in the pods of an
 Indexed Job.
@@ -94,8 +98,14 @@ def options() -> argparse.ArgumentParser:
         metavar="I/N",
         help=f"merge slice I of N of the output's shards, from 0 (or I alone in ${SLICE_VARIABLE})",
     )
-    parser.add_argument("--verify", action="store_true", help="read what was written again and compare the digests")
-    parser.add_argument("--drop-cache", action="store_true", help="leave nothing in the page cache")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help=f"read what was written again and compare the digests (or ${VERIFY_VARIABLE}=1)",
+    )
+    parser.add_argument(
+        "--drop-cache", action="store_true", help=f"leave nothing in the page cache (or ${DROP_CACHE_VARIABLE}=1)"
+    )
     return parser
 
 
@@ -111,8 +121,8 @@ def of(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
         threads=threads,
         memory_bytes=memory,
         device=device,
-        verify=given.verify,
-        drop_cache=given.drop_cache,
+        verify=given.verify or bool(_said(environment, VERIFY_VARIABLE, _switch)),
+        drop_cache=given.drop_cache or bool(_said(environment, DROP_CACHE_VARIABLE, _switch)),
         slice=given.slice or (None if index is None else (index, None)),
     )
 
@@ -136,6 +146,12 @@ def size(text: str) -> int:
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads from 1 to 1024")
+    return int(text)
+
+
+def _switch(text: str) -> int:
+    if text not in ("0", "1"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor 1")
     return int(text)
 
 

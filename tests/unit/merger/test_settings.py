@@ -1,6 +1,7 @@
 """What people say on the merger's command line and in its environment."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -25,13 +26,15 @@ def test_the_environment_says_the_same_as_the_command_line() -> None:
         "MERGESEARCH_MERGER_THREADS": "3",
         "MERGESEARCH_MERGER_MEMORY": "1.5Gi",
         "MERGESEARCH_MERGER_DEVICE": "cuda",
+        "MERGESEARCH_MERGER_VERIFY": "1",
+        "MERGESEARCH_MERGER_DROP_CACHE": "1",
         "JOB_COMPLETION_INDEX": "2",
     }
+    arguments = ["--threads", "3", "--memory", "1536Mi", "--device", "cuda", "--verify", "--drop-cache"]
+    expected = Settings(threads=3, memory_bytes=3 * 2**29, device="cuda", verify=True, drop_cache=True, slice=(2, None))
 
-    said = read(["--threads", "3", "--memory", "1536Mi", "--device", "cuda", "--slice", "2/4"], {})
-
-    assert read([], environment) == Settings(threads=3, memory_bytes=3 * 2**29, device="cuda", slice=(2, None))
-    assert said == Settings(threads=3, memory_bytes=3 * 2**29, device="cuda", slice=(2, 4))
+    assert read([], environment) == expected
+    assert read([*arguments, "--slice", "2/4"], {}) == replace(expected, slice=(2, 4))
 
 
 def test_the_command_line_wins() -> None:
@@ -80,6 +83,8 @@ def test_what_cannot_be_read_on_the_command_line_is_refused(
         ("MERGESEARCH_MERGER_THREADS", "many"),
         ("MERGESEARCH_MERGER_MEMORY", "lots"),
         ("MERGESEARCH_MERGER_DEVICE", "tpu"),
+        ("MERGESEARCH_MERGER_VERIFY", "yes"),
+        ("MERGESEARCH_MERGER_DROP_CACHE", "2"),
         ("JOB_COMPLETION_INDEX", "first"),
     ],
 )
