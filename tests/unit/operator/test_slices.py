@@ -31,6 +31,7 @@ from unit.operator.launches import ENDED, INTERRUPTED, PENDING, RUNNING
 RESOURCE, CHILD = child_of("Merge", merger={"slices": 3, "pendingDeadlineSeconds": 60})
 REPORT = MergeReport(version=1, candidate="c0001", request_hash="0" * 64, seconds=1.0)
 OTHER = REPORT.model_copy(update={"candidate": "c0002"})
+BAD = REPORT.model_copy(update={"failure": Failure(reason=Reason.NON_FINITE_WEIGHTS, message="3 NaN")})
 LOST = int(ExitCode.TRANSIENT)
 NOTHING = termination_message([], Exit(code=0))
 WELL = termination_message([REPORT], Exit(code=0))
@@ -306,6 +307,12 @@ UNHAPPY = {
         f"PodFailurePolicy: {RULE}; its pod is gone",
         job=job(conditions=[finished("FailureTarget", reason="PodFailurePolicy", message=RULE)]),
     ),
+    "the-last-one-found-the-candidate-bad": Case(
+        (SILENT, SILENT, ended(65, termination_message([BAD], Exit(code=65, message="3 NaN")))),
+        65,
+        None,
+        "slice 2 of 3: 3 NaN",
+    ),
     "its-time-was-up": Case(
         (running(), ended(143, INTERRUPTED, reason=facts.DEADLINE, message="too long"), running()),
         143,
@@ -322,3 +329,10 @@ def test_the_reason_is_that_of_the_pod_that_failed_first(case: Case) -> None:
     assert child.exit is not None
     assert (int(child.exit.code), child.exit.reason, child.exit.message) == (case.code, case.reason, case.message)
     assert child.disrupted is case.disrupted
+
+
+def test_what_was_reported_before_one_failed_counts() -> None:
+    bad = UNHAPPY["the-last-one-found-the-candidate-bad"]
+    assert see(job(), *bad.pods).child.reports == (BAD,)
+    assert see(job(), PUBLISHED, ended(1, CRASH), SILENT).child.reports == (REPORT,)
+    assert see(job(), PUBLISHED, EVICTED, SILENT).child.reports == (REPORT,)
