@@ -19,7 +19,7 @@ def main() -> None:
     result, log, *command = sys.argv[1:]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     redirect = [(os.POSIX_SPAWN_DUP2, descriptor, 1), (os.POSIX_SPAWN_DUP2, descriptor, 2)]
-    busy = _busy_seconds()
+    busy = busy_seconds()
     began = time.monotonic()
     pid = os.posix_spawnp(command[0], command, os.environ, file_actions=redirect)
     private = _wait(pid)
@@ -27,7 +27,7 @@ def main() -> None:
     # It has ended but is not reaped: its counters are final, and still there.
     counters = _io(pid)
     _, status, usage = os.wait4(pid, 0)
-    others = _busy_seconds() - busy - usage.ru_utime - usage.ru_stime
+    others = busy_seconds() - busy - usage.ru_utime - usage.ru_stime
     document = {
         "exit": os.waitstatus_to_exitcode(status),
         "seconds": seconds,
@@ -42,7 +42,7 @@ def main() -> None:
         json.dump(document, file)
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
     """Of all processors since the machine started, whoever kept them busy."""
     with open("/proc/stat", encoding="utf-8") as file:  # noqa: PTH123
         user, nice, system, _idle, _waiting, *interrupts = file.readline().split()[1:9]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import merge_tools
-from merge import cache, records
+from merge import cache, launch, records
 from merge.records import Run
 from merge_tools import Command
 
@@ -24,7 +24,7 @@ FIRST_BYTES = 16 * 2**20
 """More than headers, and what the kernel reads ahead behind them, and less than any pass over weights."""
 DISTURBED_SHARE = 0.1
 """What others take of the processors at most in a run that counts at once."""
-MOST_TRIES = 3
+MOST_TRIES = 2
 LOOK_SECONDS = 0.002
 
 
@@ -36,6 +36,8 @@ class Bench:
     mergekit: Path
     merger_options: tuple[str, ...] = ()
     mergekit_options: tuple[str, ...] = ()
+    patience: float = 0.0
+    """Seconds to wait for a quiet machine before each run."""
 
     @property
     def _out(self) -> Path:
@@ -55,6 +57,7 @@ class Bench:
         command = self._command_in(tool, folders, state, candidates)
         size = sum(path.stat().st_size for path in _weights([folders[0]]))
         share = cache.resident(_weights(folders)) / (size * len(folders))
+        self._wait_for_quiet()
         result, log = self.work / "result.json", self.work / "log"
         launcher = [*SMALL, str(HERE / "launch.py"), str(result), str(log)]
         subprocess.run([*launcher, *command.words], env=command.environment, check=True)
@@ -128,6 +131,16 @@ class Bench:
         self.prepare()
         (cache.warm if state == records.WARM else cache.drop)(_weights(folders))
         return self.command(tool, folders, candidates)
+
+    def _wait_for_quiet(self) -> None:
+        """Until others have left the processors alone for a second, or patience ends."""
+        until = time.monotonic() + self.patience
+        while time.monotonic() < until:
+            busy, began = launch.busy_seconds(), time.monotonic()
+            time.sleep(1.0)
+            share = (launch.busy_seconds() - busy) / (time.monotonic() - began) / len(os.sched_getaffinity(0))
+            if share <= DISTURBED_SHARE:
+                return
 
     def _require_outputs(self, tool: str, least: float, candidates: int) -> None:
         for folder in self.outputs(tool, candidates):

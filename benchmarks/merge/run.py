@@ -69,7 +69,8 @@ def main() -> None:
     plan = _plan(arguments)
     _require_space(plan, work)
     python = merge_tools.mergekit_python(work)
-    bench = Bench(work, python, tuple(arguments.merger_options.split()), tuple(arguments.mergekit_options.split()))
+    ours, theirs = (tuple(text.split()) for text in (arguments.merger_options, arguments.mergekit_options))
+    bench = Bench(work, python, ours, theirs, arguments.patience)
     for record in _measure(plan, bench):
         records.append(out, record)
         print(record, file=sys.stderr, flush=True)
@@ -88,6 +89,7 @@ def _arguments() -> argparse.Namespace:
     add("--inputs", type=int, nargs="+", default=[2, 4, 8], help="numbers of inputs, each with both tools")
     add("--candidates", type=int, default=8, help="of a batch")
     add("--rounds", type=int, default=3)
+    add("--patience", type=float, default=30.0, help="seconds to wait for a quiet machine before each run")
     add("--cache", nargs="+", choices=(records.WARM, records.COLD), default=[records.WARM, records.COLD])
     add("--gigabytes", type=float, default=0.7, help="of one input, bf16")
     add("--hidden", type=int, default=1024, help="its width")
