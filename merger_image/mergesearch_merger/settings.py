@@ -86,7 +86,9 @@ class Settings:
 
 def options() -> argparse.ArgumentParser:
     """What may be said on the command line, as a parent of the entry point's parser."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = argparse.ArgumentParser(
+        add_help=False, epilog="`mergesearch-merger plan --help`: what a merge will read, write, hold and take."
+    )
     parser.add_argument("--threads", type=_count, metavar="N", help=f"threads that merge (or ${THREADS_VARIABLE})")
     parser.add_argument(
         "--memory", type=size, metavar="SIZE", help=f"bytes to use at most, such as 512Mi (or ${MEMORY_VARIABLE})"

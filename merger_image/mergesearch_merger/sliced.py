@@ -1,9 +1,11 @@
 """Settles the slices of merges that several processes write, and makes a whole of those that are complete."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mergesearch.contract import Failure, MergeCandidate, MergeRequest
+from mergesearch.errors import TryAgainError
+from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress
 from mergesearch_merger import parts as all_parts
 from mergesearch_merger import settings, slices
@@ -28,6 +30,7 @@ class Sliced:
         emit: Emit,
         say: Progress,
         index: int,
+        parts: Callable[[Path, MergeRequest, MergeCandidate], Parts] = Parts,
     ) -> None:
         self._request = request
         self._prepared = prepared
@@ -35,6 +38,7 @@ class Sliced:
         self._limits = limits
         self._whole = Whole(request, prepared, root, limits, emit, say)
         self._index = index
+        self._all_parts = parts
         self._shards = slices.shards(prepared.layout, index, request.slices)
 
     def output(self, candidate: MergeCandidate) -> Output:
@@ -48,7 +52,9 @@ class Sliced:
         )
 
     def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:
-        """Publish the slice. Raises OSError."""
+        """Publish the slice, unless another pod of it was faster. Raises OSError."""
+        if self._parts(candidate).find(self._index) is not None:
+            return
         shards = tuple(
             ShardRecord(file=shard.name, bytes=shard.size, digest=outcome.shard_digests.get(number))
             for number, shard in enumerate(self._prepared.layout.shards)
@@ -84,9 +90,22 @@ class Sliced:
             if failure is not None:
                 self._whole.fail(candidate, whole, failure, cost)
             else:
+                self._require_whole(whole.folder)
                 self._whole.succeed(candidate, whole, self._outcome(found), cost)
         finally:
             whole.discard()
+
+    def _require_whole(self, folder: Path) -> None:
+        """Another pod of the same slice, as after a lost node, may have put its own in that place just now."""
+        for shard in self._prepared.layout.shards:
+            path = folder / shard.name
+            size = path.stat().st_size if path.is_file() else 0
+            if size != shard.size:
+                raise TryAgainError(
+                    f"{shard.name}: {size} of {shard.size} bytes are there; a slice was replaced while the merge was "
+                    "put together",
+                    reason=Reason.WEIGHTS_LOST,
+                )
 
     def _outcome(self, found: Sequence[SliceRecord]) -> Outcome:
         records = all_parts.shard_records(found)
@@ -98,7 +117,7 @@ class Sliced:
         )
 
     def _parts(self, candidate: MergeCandidate) -> Parts:
-        return Parts(self._root, self._request, candidate)
+        return self._all_parts(self._root, self._request, candidate)
 
     def _record(self, candidate: MergeCandidate, cost: Cost) -> SliceRecord:
         return SliceRecord(

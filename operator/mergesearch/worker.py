@@ -248,6 +248,7 @@ def _parser(program: str, options: argparse.ArgumentParser | None) -> argparse.A
     parser = argparse.ArgumentParser(
         prog=program,
         description=f"Takes its request from ${REQUEST_VARIABLE}.",
+        epilog=options.epilog if options else None,
         parents=[options] if options else [],
     )
     parser.add_argument("--serve", action="store_true", help="stay, and read one request a line from standard input")

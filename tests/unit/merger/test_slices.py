@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from mergesearch import files
 from mergesearch.contract import MergeReport, MergeRequest
-from mergesearch.errors import ExitCode
+from mergesearch.errors import ExitCode, TryAgainError
 from mergesearch.reasons import Reason
-from mergesearch_merger import layout
+from mergesearch_merger import inspection, layout
 from mergesearch_merger import slices as merger_slices
 from mergesearch_merger.layout import OutputTensor
-from mergesearch_merger.parts import Parts
+from mergesearch_merger.parts import SLICE_RECORD, Parts
+from mergesearch_merger.prepared import Prepared
 from mergesearch_merger.settings import Settings
+from mergesearch_merger.sliced import Sliced
 from unit.merger import scenes
 from unit.merger.scenes import Scene
 
@@ -180,6 +182,34 @@ def test_what_another_process_still_writes_is_not_published(scene: Scene, whole:
     scene.ask(request, own(COUNT - 1))
 
     assert contents(scene.merged()) == whole
+
+
+class Replaced(Parts):
+    """Parts of which another pod sets one aside, just before they are taken."""
+
+    def take(self, target: Path) -> bool:
+        shutil.rmtree(self.place(0))
+        return super().take(target)
+
+
+def test_a_merge_whose_slice_is_replaced_while_it_is_put_together_is_not_published(scene: Scene) -> None:
+    request = shared()
+    for index in range(COUNT - 1):
+        scene.ask(request, own(index))
+    shutil.copytree(parts(scene).place(0), parts(scene).place(2))
+    scenes.edit_json(parts(scene).place(2) / SLICE_RECORD, slice=2)
+    found = inspection.inspect(request.checkpoints, scene.volumes(), "a")
+    planned = found.layout(request.dtype, request.max_shard_bytes)
+    assert planned is not None
+    assert found.reference is not None
+    prepared = Prepared(request.candidates, found.checkpoints, (0, 1, 2), found.reference, planned, ())
+    settle = Sliced(
+        request, prepared, scene.workspace, Settings(), lambda _report: None, lambda _line: None, 2, Replaced
+    )
+
+    with pytest.raises(TryAgainError, match="a slice was replaced"):
+        settle.complete(request.candidates[0])
+    assert scene.leftovers() == []
 
 
 def test_weights_that_are_no_numbers_in_one_slice_fail_the_candidate_and_no_other(scene: Scene) -> None:
