@@ -11,6 +11,8 @@ counts: slices on one disk, or behind one file server, save nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mergesearch.errors import InvalidRequestError
+from mergesearch.reasons import Reason
 from mergesearch_merger import budget, dtypes, layout, plan, settings, slices
 from mergesearch_merger.checkpoint import Checkpoint
 
@@ -18,6 +20,9 @@ SECONDS_PER_TERM = 0.5e-9
 """Of one processor, for one element of one input of one candidate: the 1.6 to 2.1 ns with four inputs that settled
 `settings.TILE_BYTES`.
 """
+
+MOST_FILES = 10_000
+"""Of one merge; of files of the usual size that is fifty terabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,17 @@ def largest_share(planned: layout.Layout, processes: int) -> float:
 
 
 def of_numbers(parameters: int, checkpoints: int, dtype: str, output: str, max_shard_bytes: int) -> Sizes:
-    """Sizes of checkpoints that nobody has looked at: all of float dtype `dtype`, in tensors of any size."""
+    """Sizes of checkpoints that nobody has looked at: all of float dtype `dtype`, in tensors of any size. Raises
+    InvalidRequestError where the output takes more than MOST_FILES.
+    """
     total = parameters * dtypes.width(output)
     full, rest = divmod(total, max_shard_bytes)
+    if full + (rest > 0) > MOST_FILES:
+        raise InvalidRequestError(
+            f"{parameters} parameters make {full + (rest > 0)} files of {max_shard_bytes} bytes, more than "
+            f"{MOST_FILES}: is the number right? Otherwise give a larger --max-shard-size",
+            reason=Reason.MALFORMED_REQUEST,
+        )
     return Sizes(
         input_bytes=(parameters * dtypes.width(dtype),) * checkpoints,
         input_dtypes=((dtype,),) * checkpoints,

@@ -188,6 +188,32 @@ def test_wrong_arguments_end_with_2(argv: list[str], capsys: pytest.CaptureFixtu
     assert "usage: mergesearch-merger plan" in capsys.readouterr().err
 
 
+TOO_MANY_FILES = {
+    "a number that is no model's": (["--parameters", "1e15"], 372_530),
+    "very small files": (["--parameters", "6.9e9", "--max-shard-size", "100Ki"], 134_766),
+    "one file too many": (["--parameters", "5000001", "--max-shard-size", "1k"], 10_001),
+}
+
+
+@pytest.mark.parametrize(("argv", "files"), TOO_MANY_FILES.values(), ids=TOO_MANY_FILES)
+def test_more_files_than_any_merge_has_are_refused(
+    argv: list[str], files: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan_command.main([*argv, *WHATEVER]) == ExitCode.INVALID_REQUEST
+
+    told = capsys.readouterr()
+    assert f" make {files} files of " in told.err
+    assert "more than 10000: is the number right?" in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("rest", [0, 1])
+def test_the_largest_number_of_files_is_not_too_many(rest: int) -> None:
+    most = estimate.of_numbers(10_000 * 500 - rest, 2, "BF16", "BF16", 1000)
+
+    assert len(most.layout.shards) == estimate.MOST_FILES
+
+
 def test_the_entry_point_prints_a_line_for_each_pass(scene: Scene) -> None:
     argv = ["plan", *folders(scene), *WHATEVER, "--candidates", "3", "--slices", "2"]
     done = subprocess.run(
