@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     NO_SPACE = 66
     TRANSIENT = 75
     INTERRUPTED = 143
-    """SIGTERM; never 0, so that a drained pod is not taken for a finished one."""
+    """SIGTERM or Ctrl-C; never 0, so that a drained pod is not taken for a finished one."""
 
 
 class CliExitCode(IntEnum):

@@ -26,7 +26,16 @@ from typing import Protocol, TextIO
 from pydantic import ValidationError
 
 from mergesearch import contract, files
-from mergesearch.contract import REQUEST, Answer, Exit, Model, Report, Request, VolumePath
+from mergesearch.contract import (
+    REQUEST,
+    Answer,
+    Exit,
+    Model,
+    Report,
+    Request,
+    VolumePath,
+    malformed,
+)
 from mergesearch.errors import ExitCode, InvalidRequestError, MergeSearchError
 from mergesearch.reasons import Reason
 
@@ -42,7 +51,7 @@ PARENT_CHECK_SECONDS = 1.0
 
 
 class Interruption(BaseException):
-    """The process was asked to stop by SIGTERM. No Exception, as KeyboardInterrupt is none: a library that takes what
+    """The process was asked to stop by a signal. No Exception, as KeyboardInterrupt is none: a library that takes what
     its caller raises for a fault of its own, and goes on, must not swallow it.
     """
 
@@ -97,6 +106,8 @@ def run(
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if not arguments.serve:
+            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell leaves it for what runs behind it
+                signal.signal(signal.SIGINT, _interrupt)
             return _serve_once(handler, volumes, protocol)
         # Ctrl-C reaches the whole foreground group: what becomes of this process is its parent's decision.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -119,7 +130,7 @@ def answer(handler: Handler, document: str, volumes: Volumes, emit: Emit, progre
     try:
         request = REQUEST.validate_json(document)
     except ValidationError as error:
-        return Exit(code=ExitCode.INVALID_REQUEST, reason=Reason.MALFORMED_REQUEST, message=str(error))
+        return Exit(code=ExitCode.INVALID_REQUEST, reason=Reason.MALFORMED_REQUEST, message=malformed.told(error))
     try:
         handler(request, volumes, remember, progress)
     except Interruption as asked:
@@ -162,7 +173,11 @@ def _serve_once(handler: Handler, volumes: Volumes, protocol: TextIO) -> int:
         _print(protocol, report)
 
     document = os.environ.get(REQUEST_VARIABLE, "")
-    end = answer(handler, document, volumes, emit, lambda sentence: print(sentence, file=sys.stderr))  # noqa: T201
+    if document.strip():
+        end = answer(handler, document, volumes, emit, lambda sentence: print(sentence, file=sys.stderr))  # noqa: T201
+    else:
+        unset = f"${REQUEST_VARIABLE} is not set"
+        end = Exit(code=ExitCode.INVALID_REQUEST, reason=Reason.MALFORMED_REQUEST, message=unset)
     if end.message and end.code != ExitCode.INTERRUPTED:  # of that the log tells already
         print(f"{end.reason}: {end.message}", file=sys.stderr)  # noqa: T201
     log = os.environ.get(TERMINATION_LOG_VARIABLE)
@@ -222,11 +237,13 @@ def _take_standard_output() -> TextIO:
     return protocol
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    # A second SIGTERM would cut off what tidies up after the first; whoever is out of patience has SIGKILL.
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    # A second signal would cut off what tidies up after the first; whoever is out of patience has SIGKILL.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.write(2, b"asked to stop by SIGTERM\n")
-    raise Interruption("asked to stop by SIGTERM")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asked = f"asked to stop by {signal.Signals(number).name}"
+    os.write(2, f"{asked}\n".encode())
+    raise Interruption(asked)
 
 
 def _die_with_parent(parent: int) -> None:

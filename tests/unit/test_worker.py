@@ -95,11 +95,12 @@ def test_a_report_echoes_the_hash_of_its_request(tmp_path: Path) -> None:
 
 
 EXITS: dict[str, tuple[str | None, int, str, str]] = {
-    "no request at all": (None, 64, "MalformedRequest", "Invalid JSON"),
-    "no JSON": ("{", 64, "MalformedRequest", "Invalid JSON"),
-    "a field that nobody knows": (request("a", colour="red"), 64, "MalformedRequest", "colour"),
-    "another version": (request("a", version=2), 64, "MalformedRequest", "version"),
-    "no candidate": (request(), 64, "MalformedRequest", "candidates"),
+    "no request at all": (None, 64, "MalformedRequest", "$MERGESEARCH_REQUEST is not set"),
+    "an empty request": ("\n", 64, "MalformedRequest", "$MERGESEARCH_REQUEST is not set"),
+    "no JSON": ("{", 64, "MalformedRequest", "the request is no JSON: EOF while parsing an object at line 1 column 1"),
+    "no text": ("\udcff", 64, "MalformedRequest", "the request: should be a valid string"),
+    "a field that nobody knows": (request("a", colour="red"), 64, "MalformedRequest", "colour: there is no such field"),
+    "no candidate": (request(), 64, "MalformedRequest", "candidates: too few entries"),
     "an error of our own tree": (request("refused"), 64, "CheckpointMissing", "sft-03: not there"),
     "one invalid candidate": (request("invalid"), 65, "NonFiniteWeights", "3 NaN"),
     "a full disk": (request("full"), 66, "NoSpace", "No space left on device"),
@@ -231,6 +232,14 @@ def test_a_termination_message_never_passes_its_limit(end: contract.Exit, messag
     assert list(read.reports) == reports or read.reports_digest is not None
 
 
+@pytest.mark.parametrize("document", [None, "{", request("a", kind="mrge")], ids=["unset", "no JSON", "a kind"])
+def test_what_is_wrong_with_a_request_is_told_in_one_line(tmp_path: Path, document: str | None) -> None:
+    once = Once(document, tmp_path)
+
+    assert once.errors == f"MalformedRequest: {once.termination.exit.message}\n"
+    assert len(once.errors.splitlines()) == 1
+
+
 # --- Volumes ---
 
 
@@ -334,6 +343,10 @@ def test_a_request_that_fails_does_not_end_a_resident_process(resident: Resident
     assert resident.end_input() == 0
 
 
+def test_a_resident_process_tells_what_is_wrong_with_a_request_in_plain_words(resident: Resident) -> None:
+    assert exit_of(resident.ask(request("a", version=2))).message == "version: should be 1; found 2"
+
+
 def test_empty_lines_between_requests_are_no_requests(resident: Resident) -> None:
     resident.send("")
     resident.send("   ")
@@ -416,7 +429,10 @@ def test_the_log_of_a_process_that_was_asked_to_stop_twice_has_one_line_about_it
     assert resident.process.stderr.read() == ""
 
 
-def test_sigterm_ends_a_process_with_one_request_with_143_and_keeps_its_reports(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "ctrl-c"])
+def test_a_process_with_one_request_that_is_asked_to_stop_ends_with_143_and_one_line_and_keeps_its_reports(
+    tmp_path: Path, asked: signal.Signals
+) -> None:
     log = tmp_path / "termination-log"
     environment = {**os.environ, worker.REQUEST_VARIABLE: request("a", "waits")}
     with subprocess.Popen(
@@ -430,11 +446,11 @@ def test_sigterm_ends_a_process_with_one_request_with_143_and_keeps_its_reports(
         assert process.stderr is not None
         assert candidates_of([contract.REPORT.validate_json(process.stdout.readline())]) == ["a"]
         assert [process.stderr.readline() for _ in range(2)] == ["now a\n", "now waits\n"]
-        process.terminate()
+        process.send_signal(asked)
         code = process.wait(PATIENCE)
         said = process.stderr.read().splitlines()
 
-    assert said == ["asked to stop by SIGTERM"]
+    assert said == [f"asked to stop by {asked.name}"]
     termination = contract.Termination.model_validate_json(log.read_text())
     assert code == termination.exit.code == 143
     assert candidates_of(list(termination.reports)) == ["a"]
