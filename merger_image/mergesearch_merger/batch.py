@@ -81,19 +81,15 @@ class Batch:
 
     def _merge(self, say: Progress) -> tuple[Pass, list[Failure | None]]:
         prepared, limits = self._prepared, self._limits
-        with Inputs(prepared.read, drop_cache=limits.drop_cache) as inputs:
+        with Inputs(prepared.read, drop_cache=limits.drop_cache, system=limits.system) as inputs:
             tied = compatibility.tied_head(prepared.reference)
-            if tied is not None:
-                inputs.check_tied(tied)
+            # Of several slices one compares heads: the one that writes the embedding.
+            compared = inputs.check_tied(tied) if tied is not None and self._writes(tied.embedding) else 0
             for output in self._outputs:
                 output.create()
             work = self._pass(inputs)
-            total = sum(prepared.layout.shards[number].size for number in self._shards)
-            meter = progress.Meter(total, lambda: work.bytes_merged, say, bar=limits.bar)
-            try:
-                work.run(meter.watch)
-            finally:
-                meter.end()
+            self._run(work, say)
+            work.bytes_read += compared
             failures = [
                 None if outcome.finite else nonfinite.failure(job.weights, outcome, prepared, inputs)
                 for job, outcome in zip(work.jobs, work.outcomes, strict=True)
@@ -101,14 +97,28 @@ class Batch:
         self._require_unchanged()
         if limits.verify:
             for output, outcome in zip(self._outputs, work.outcomes, strict=True):
-                verification.check(output.folder, prepared.layout, outcome.shard_digests, limits.chunk_bytes)
+                if outcome.finite:
+                    verification.check(output.folder, prepared.layout, outcome.shard_digests, limits)
         return work, failures
+
+    def _run(self, work: Pass, say: Progress) -> None:
+        merges = len(self._outputs)
+        total = merges * sum(self._prepared.layout.shards[number].size for number in self._shards)
+        meter = progress.Meter(total, lambda: merges * work.bytes_merged, say, bar=self._limits.bar)
+        try:
+            work.run(meter.watch)
+        finally:
+            meter.end()
+
+    def _writes(self, tensor: str) -> bool:
+        shards = (self._prepared.layout.shards[number] for number in self._shards)
+        return any(held.name == tensor for shard in shards for held in shard.tensors)
 
     def _pass(self, inputs: Inputs) -> Pass:
         prepared, limits = self._prepared, self._limits
         jobs = [
             Job(
-                weights=tuple(candidate.weights[column] for column in prepared.columns),
+                weights=prepared.weights(candidate),
                 output=output,
                 digested=candidate.keep or limits.verify or settings.DIGEST_TRANSIENT,
             )

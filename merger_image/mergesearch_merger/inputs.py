@@ -13,6 +13,7 @@ from mergesearch.reasons import Reason
 from mergesearch_merger import compatibility, dtypes
 from mergesearch_merger.checkpoint import Checkpoint, WeightFile
 from mergesearch_merger.header import Tensor
+from mergesearch_merger.linux import System
 from mergesearch_merger.plan import Read
 
 SPARE_DESCRIPTORS = 64
@@ -37,9 +38,12 @@ class Source:
 class Inputs:
     """The weight files of some checkpoints, open for reading; use it as a context."""
 
-    def __init__(self, checkpoints: Sequence[Checkpoint], *, drop_cache: bool = False) -> None:
+    def __init__(
+        self, checkpoints: Sequence[Checkpoint], *, drop_cache: bool = False, system: System | None = None
+    ) -> None:
         self._checkpoints = checkpoints
         self._drop_cache = drop_cache
+        self._system = system or System()
         self._descriptors: list[list[int]] = []
 
     def __enter__(self) -> Self:
@@ -49,7 +53,7 @@ class Inputs:
             opened: list[int] = []
             self._descriptors.append(opened)
             for file in checkpoint.files:
-                opened.append(_open(file.path))  # noqa: PERF401 - closed if one fails
+                opened.append(self._open(file.path))  # noqa: PERF401 - closed if one fails
         return self
 
     def __exit__(
@@ -57,8 +61,16 @@ class Inputs:
     ) -> None:
         for opened in self._descriptors:
             for descriptor in opened:
+                if self._drop_cache:  # also pages that were read ahead, and tied heads
+                    self._system.forget(descriptor)
                 os.close(descriptor)
         self._descriptors = []
+
+    def _open(self, path: Path) -> int:
+        """A file that will be read from front to back, once."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._system.advise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return descriptor
 
     def source(self, checkpoint: int, tensor: str) -> Source:
         """A tensor of checkpoint number `checkpoint`."""
@@ -71,20 +83,19 @@ class Inputs:
         descriptor = self._descriptors[read.input][read.file]
         _fill(descriptor, self._checkpoints[read.input].files[read.file], read.begin, into)
         if self._drop_cache:
-            os.posix_fadvise(descriptor, read.begin, read.size, os.POSIX_FADV_DONTNEED)
+            self._system.forget(descriptor, read.begin, read.size)
 
-    def check_tied(self, tied: compatibility.TiedHead) -> None:
-        """Raise InvalidRequestError where a checkpoint stores a tied head that is not its embedding."""
+    def check_tied(self, tied: compatibility.TiedHead) -> int:
+        """Raise InvalidRequestError where a checkpoint stores a tied head that is not its embedding; returns how many
+        bytes were read for that.
+        """
+        read = 0
         for number, checkpoint in enumerate(self._checkpoints):
             if tied.head in checkpoint.places:
-                _require_equal(checkpoint, self.source(number, tied.head), self.source(number, tied.embedding))
-
-
-def _open(path: Path) -> int:
-    """A file that will be read from front to back, once."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    return descriptor
+                head, embedding = self.source(number, tied.head), self.source(number, tied.embedding)
+                _require_equal(checkpoint, head, embedding)
+                read += 2 * (head.tensor.end - head.tensor.begin)
+        return read
 
 
 def _require_equal(checkpoint: Checkpoint, head: Source, embedding: Source) -> None:

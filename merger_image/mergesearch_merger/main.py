@@ -16,7 +16,7 @@ from mergesearch.contract import (
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_merger import merge, plan_command, preflight, reading, settings
+from mergesearch_merger import merge, plan_command, preflight, reading, settings, workspace
 from mergesearch_merger.settings import Settings
 
 PROGRAM = "mergesearch-merger"
@@ -48,6 +48,8 @@ class Merger:
 def _clean_up(request: CleanupRequest, volumes: Volumes, emit: Emit) -> None:
     root = volumes.root(files.WORKSPACE_VOLUME)
     removed = files.remove_merges(root, request.search.uid, request.prune)
+    if (root / files.merges_folder(request.search.uid)).is_dir():
+        workspace.remove_stale(root, request.search.uid)
     emit(CleanupReport(version=1, request_hash=request.hash(), removed=removed))
 
 

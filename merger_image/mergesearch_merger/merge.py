@@ -51,9 +51,11 @@ def _merge_whole(
     shards = range(len(prepared.layout.shards))
     _require_space(root, prepared, shards, limits)
     from mergesearch_merger.batch import Batch  # late: a refusal does not need numpy
-    from mergesearch_merger.whole import Whole
+    from mergesearch_merger.whole import Assignment, Whole
 
-    Batch(prepared, shards, Whole(request, prepared, root, limits, emit, say), limits, request.dtype).write(say)
+    Batch(prepared, shards, Whole(Assignment(request, prepared, root, limits, emit, say)), limits, request.dtype).write(
+        say
+    )
 
 
 def _merge_slice(
@@ -66,20 +68,19 @@ def _merge_slice(
     limits: Settings,
 ) -> None:
     """Write this slice where it is missing, and publish each candidate whose slices are all there."""
-    from mergesearch_merger.parts import Parts
     from mergesearch_merger.sliced import Sliced
+    from mergesearch_merger.whole import Assignment
 
     root = volumes.root(files.WORKSPACE_VOLUME)
-    places = {candidate.id: Parts(root, request, candidate) for candidate in missing}
-    unwritten = [candidate for candidate in missing if places[candidate.id].find(own[0]) is None]
-    prepared = _prepare(request, unwritten or missing, volumes, say)
-    settle = Sliced(request, prepared, root, limits, emit, say, own[0])
+    prepared = _prepare(request, missing, volumes, say)
+    settle = Sliced(Assignment(request, prepared, root, limits, emit, say), own[0])
+    unwritten = settle.unwritten()
+    if unwritten and settle.shards:
+        _require_space(root, prepared.only(unwritten), settle.shards, limits)
     if unwritten:
-        shards = slices.shards(prepared.layout, *own)
-        _require_space(root, prepared, shards, limits)
         from mergesearch_merger.batch import Batch
 
-        Batch(prepared, shards, settle, limits, request.dtype).write(say)
+        Batch(prepared.only(unwritten), settle.shards, settle, limits, request.dtype).write(say)
     for candidate in missing:
         settle.complete(candidate)
 
@@ -130,8 +131,10 @@ def _require_space(root: Path, prepared: Prepared, shards: Collection[int], limi
     each = output.needed_bytes(prepared.layout, prepared.reference, shards)
     free = limits.free_bytes(root)
     if free < merges * each:
+        total = len(prepared.layout.shards)
+        part = "" if len(shards) == total else f" ({len(shards)} of {findings.counted(total, 'shard')})"
         raise NoSpaceError(
-            f"{files.WORKSPACE_VOLUME}: {free} bytes are free, {findings.counted(merges, 'merge')} of {each} bytes "
-            f"each, tokenizer and records included, need {merges * each}",
+            f"{files.WORKSPACE_VOLUME}: {free} bytes are free, {findings.counted(merges, 'merge')}{part} of {each} "
+            f"bytes each, tokenizer and records included, need {merges * each}",
             reason=Reason.NO_SPACE,
         )

@@ -9,20 +9,19 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from mergesearch import files
 from mergesearch.errors import NoSpaceError
 from mergesearch.reasons import Reason
-from mergesearch_merger import writeback
 from mergesearch_merger.checkpoint import Checkpoint
 from mergesearch_merger.layout import Layout
+from mergesearch_merger.linux import System
 
 NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT)
-CANNOT_ALLOCATE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
-"""What file systems answer that cannot allocate ahead."""
-
+STANDS_THERE = (errno.ENOTEMPTY, errno.EEXIST)
+"""What a rename answers where a folder of that name holds something."""
 
 RECORD_BYTES = 2**20
 """Room for config, index and record of one merge."""
@@ -38,7 +37,14 @@ class Output:
     """The folder of one merge, or of one slice of it, while it is written."""
 
     def __init__(
-        self, final: Path, layout: Layout, *, durable: bool, drop_cache: bool = False, shards: Collection[int] = ()
+        self,
+        final: Path,
+        layout: Layout,
+        *,
+        durable: bool,
+        drop_cache: bool = False,
+        shards: Collection[int] = (),
+        system: System | None = None,
     ) -> None:
         """`shards` are the numbers of the weight files that will be written here."""
         self._final = final
@@ -46,6 +52,7 @@ class Output:
         self._durable = durable
         self._drop_cache = drop_cache
         self._shards = sorted(shards)
+        self._system = system or System()
         self._descriptors: dict[int, int] = {}
         self.folder = files.temporary_sibling(final)
         """Where everything lies until it is published."""
@@ -59,46 +66,54 @@ class Output:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(self.folder / shard.name, flags, 0o644)
             self._descriptors[number] = descriptor
-            try:
-                _allocate(descriptor, shard.size)
-            except OSError as error:
-                if error.errno in NO_SPACE_ERRORS:
-                    raise NoSpaceError(
-                        f"{self._final.name}: no space for {shard.size} bytes of {shard.name}, "
-                        f"one of {len(self._shards)} files of "
-                        f"{sum(self._layout.shards[own].size for own in self._shards)} bytes in all",
-                        reason=Reason.NO_SPACE,
-                    ) from error
-                raise
+            with self._room_for(shard.name, shard.size):
+                self._system.allocate(descriptor, shard.size)
 
     def write(self, shard: int, offset: int, content: memoryview) -> None:
-        """Write at a place of a shard; safe from any thread. Raises OSError."""
+        """Write at a place of a shard; safe from any thread. Raises NoSpaceError, OSError."""
         descriptor = self._descriptors[shard]
         done = 0
-        while done < len(content):
-            done += os.pwrite(descriptor, content[done:], offset + done)
+        with self._room_for(self._layout.shards[shard].name, self._layout.shards[shard].size):
+            while done < len(content):
+                done += os.pwrite(descriptor, content[done:], offset + done)
         if self._durable:
-            writeback.start(descriptor, offset, len(content))
+            self._system.start_writing(descriptor, offset, len(content))
 
     def finish_shard(self, shard: int) -> None:
-        """Sync, where asked for, and close a shard that is complete. Raises OSError."""
+        """Sync, where asked for, and close a shard that is complete. Raises NoSpaceError, OSError."""
         descriptor = self._descriptors[shard]
         if self._durable or self._drop_cache:
-            os.fsync(descriptor)
+            with self._room_for(self._layout.shards[shard].name, self._layout.shards[shard].size):
+                os.fsync(descriptor)
         if self._drop_cache:
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            self._system.forget(descriptor)
         os.close(self._descriptors.pop(shard))
 
-    def publish(self, documents: Mapping[str, bytes], copies: Mapping[str, Path]) -> None:
-        """Add the other files, the record last, and give the folder its final name. Raises OSError."""
+    def publish(
+        self,
+        documents: Mapping[str, bytes],
+        copies: Mapping[str, Path],
+        already: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Add the other files, the record last, and give the folder its final name. What stands there is replaced,
+        unless it is `already` the same. Raises NoSpaceError, OSError.
+        """
         for name, source in copies.items():
             self._put(name, source.read_bytes())
         for name in sorted(documents, key=lambda name: name == files.MERGE_RECORD):
             self._put(name, documents[name])
         if self._durable:
             files.fsync_folder(self.folder)
-        aside = files.set_aside(self._final)
-        self.folder.rename(self._final)
+        aside = None
+        try:
+            self.folder.rename(self._final)
+        except OSError as error:
+            if error.errno not in STANDS_THERE:
+                raise
+            if already():
+                return
+            aside = files.set_aside(self._final)
+            self.folder.rename(self._final)
         if self._durable:
             files.fsync_folder(self._final.parent)
         if aside is not None:
@@ -113,17 +128,24 @@ class Output:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _put(self, name: str, content: bytes) -> None:
-        with (self.folder / name).open("wb") as file:
+        with self._room_for(name, len(content)), (self.folder / name).open("wb") as file:
             file.write(content)
             if self._durable:
                 file.flush()
                 os.fsync(file.fileno())
 
-
-def _allocate(descriptor: int, size: int) -> None:
-    try:
-        os.posix_fallocate(descriptor, 0, size)
-    except OSError as error:
-        if error.errno not in CANNOT_ALLOCATE:
-            raise
-        os.ftruncate(descriptor, size)
+    @contextlib.contextmanager
+    def _room_for(self, name: str, size: int) -> Iterator[None]:
+        """Tell a full disk as what it is, with the numbers."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in NO_SPACE_ERRORS:
+                raise
+            weights = sum(self._layout.shards[own].size for own in self._shards)
+            free = os.statvfs(self._final.parent)
+            raise NoSpaceError(
+                f"{self._final.name}: no space for {size} bytes of {name}, beside {len(self._shards)} weight files of "
+                f"{weights} bytes in all; {free.f_bavail * free.f_frsize} bytes are free: {error.strerror}",
+                reason=Reason.NO_SPACE,
+            ) from error

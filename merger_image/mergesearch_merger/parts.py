@@ -4,12 +4,15 @@
         slice-3/                 shards of the slice, and its record
         .tmp-slice-4-<writer>/   being written
 
-Whoever finds all slices there takes the folder by renaming it: of several, one succeeds. A slice that is there is never
-written again, so a process that was killed costs its own slice only.
+A slice that is there is not written again, so a process that was killed costs its own slice only. Whoever finds all of
+them links their shards into a folder of its own and publishes that; the slices go when the merge has its name. So
+nothing is lost where that fails at any line, and two that do it at once publish the same.
 """
 
+import errno
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +23,8 @@ from mergesearch.contract import Failure, MergeCandidate, MergeRequest, Model, S
 from mergesearch_merger.record import ShardRecord
 
 SLICE_RECORD = "slice.json"
-HASH_CHARACTERS = 12
+CANNOT_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+"""What file systems answer that know no second name of a file: there a shard is moved."""
 
 
 class SliceRecord(Model):
@@ -30,6 +34,8 @@ class SliceRecord(Model):
     request_hash: Sha256
     slice: int
     slices: int
+    checkpoints: dict[str, Sha256]
+    """Fingerprints of the checkpoints that were read, by name: slices of other contents do not belong together."""
     shards: tuple[ShardRecord, ...] = ()
     failure: Failure | None = None
     unequal_buffers: tuple[str, ...] = ()
@@ -39,14 +45,15 @@ class SliceRecord(Model):
 
 
 class Parts:
-    """The slices of one candidate."""
+    """The slices of one candidate, as far as they were read from checkpoints with these fingerprints."""
 
-    def __init__(self, root: Path, request: MergeRequest, candidate: MergeCandidate) -> None:
+    def __init__(
+        self, root: Path, request: MergeRequest, candidate: MergeCandidate, checkpoints: Mapping[str, str]
+    ) -> None:
         self._request_hash = request.hash_of(candidate)
+        self._checkpoints = dict(checkpoints)
         self._count = request.slices
-        merges = root / files.merges_folder(request.search.uid)
-        short = self._request_hash[:HASH_CHARACTERS]
-        self.folder = merges / f"{files.TEMPORARY_PREFIX}{candidate.id}-{short}-{request.slices}{files.SLICES_SUFFIX}"
+        self.folder = root / files.slices_folder(request.search.uid, candidate.id, self._request_hash, request.slices)
 
     def place(self, index: int) -> Path:
         """The folder of one slice."""
@@ -60,42 +67,30 @@ class Parts:
             whole = all((folder / shard.file).stat().st_size == shard.bytes for shard in found.shards)
         except (OSError, ValidationError):
             return None
-        answers = (found.request_hash, found.slice, found.slices) == (self._request_hash, index, self._count)
-        return found if whole and answers else None
+        wanted = (self._request_hash, index, self._count, self._checkpoints)
+        return found if whole and (found.request_hash, found.slice, found.slices, found.checkpoints) == wanted else None
 
-    def all(self) -> tuple[SliceRecord, ...] | None:
-        """The records of all slices, or None while one is missing."""
-        found = []
-        for index in range(self._count):
-            record = self.find(index)
-            if record is None:
-                return None
-            found.append(record)
-        return tuple(found)
+    def all(self) -> tuple[SliceRecord | None, ...]:
+        """The records of all slices that are there, None for each that is missing."""
+        return tuple(self.find(index) for index in range(self._count))
 
-    def take(self, target: Path) -> bool:
-        """Make all shards the content of the new folder `target`; False if another process was faster.
+    def link(self, found: Sequence[SliceRecord], target: Path) -> None:
+        """Give all shards a second name in the folder `target`. Raises OSError, also where one is gone meanwhile."""
+        for record in found:
+            for shard in record.shards:
+                source, name = self.place(record.slice) / shard.file, target / shard.file
+                try:
+                    os.link(source, name)
+                except OSError as error:
+                    if error.errno not in CANNOT_LINK:
+                        raise
+                    source.rename(name)
 
-        Raises OSError.
-        """
-        shutil.rmtree(target, ignore_errors=True)
-        try:
-            self.folder.rename(target)
-        except FileNotFoundError:
-            return False
-        for entry in sorted(target.iterdir()):
-            if not entry.name.startswith(files.TEMPORARY_PREFIX):
-                _move_shards(entry, target)
-            shutil.rmtree(entry, ignore_errors=True)
-        return True
+    def remove(self) -> None:
+        """The merge is published, or has failed: the slices are no longer needed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def shard_records(found: Sequence[SliceRecord]) -> dict[str, ShardRecord]:
     """All shards of all slices, by file."""
     return {shard.file: shard for record in found for shard in record.shards}
-
-
-def _move_shards(folder: Path, target: Path) -> None:
-    for path in sorted(folder.iterdir()):
-        if path.name != SLICE_RECORD:
-            path.rename(target / path.name)

@@ -1,6 +1,7 @@
 """A merge of which all is known but the data. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from mergesearch.contract import MergeCandidate
 from mergesearch_merger.checkpoint import Checkpoint
@@ -21,6 +22,29 @@ class Prepared:
     """The checkpoint whose config and tokenizer the merges carry."""
     layout: Layout
     warnings: tuple[str, ...]
+
+    def weights(self, candidate: MergeCandidate) -> tuple[float, ...]:
+        """Of the checkpoints that are read, in order; one or the other may be 0 for this candidate."""
+        return tuple(candidate.weights[column] for column in self.columns)
+
+    def fingerprints(self, candidate: MergeCandidate) -> dict[str, str]:
+        """Of the checkpoints that this candidate is made of, by name."""
+        pairs = zip(self.read, self.weights(candidate), strict=True)
+        return {checkpoint.name: checkpoint.fingerprint for checkpoint, weight in pairs if weight != 0.0}
+
+    def only(self, candidates: Sequence[MergeCandidate]) -> "Prepared":
+        """The same for some of the candidates: what none of them needs is not read."""
+        kept = [
+            number
+            for number, column in enumerate(self.columns)
+            if any(candidate.weights[column] != 0.0 for candidate in candidates)
+        ]
+        return replace(
+            self,
+            candidates=tuple(candidates),
+            read=tuple(self.read[number] for number in kept),
+            columns=tuple(self.columns[number] for number in kept),
+        )
 
 
 @dataclass(frozen=True, slots=True)

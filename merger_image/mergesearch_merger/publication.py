@@ -1,5 +1,5 @@
 """What lies beside the weights of a published merge, and what is reported of it. Pure but for the versions of the
-installed packages.
+installed packages, and for a warning that is said as well.
 """
 
 from collections.abc import Collection, Mapping
@@ -49,8 +49,8 @@ def warnings(candidate: MergeCandidate, prepared: Prepared, unequal: Collection[
     if not unequal:
         return prepared.warnings
     differing = sorted(unequal)
-    weights = [candidate.weights[column] for column in prepared.columns]
-    first = next(checkpoint.label for checkpoint, w in zip(prepared.read, weights, strict=True) if w != 0.0)
+    pairs = zip(prepared.read, prepared.weights(candidate), strict=True)
+    first = next(checkpoint.label for checkpoint, weight in pairs if weight != 0.0)
     sentence = (
         f"candidate {candidate.id}: {findings.counted(len(differing), 'buffer')} not equal in all "
         f"checkpoints, taken from {first}: {findings.names(differing)}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mergesearch_merger import budget, machine
+from mergesearch_merger import budget, linux, machine
 
 THREADS_VARIABLE = "MERGESEARCH_MERGER_THREADS"
 """Environment variable that says the same as --threads."""
@@ -82,6 +82,7 @@ class Settings:
     tile_bytes: int = TILE_BYTES
     chunk_bytes: int = DIGEST_CHUNK_BYTES
     free_bytes: Callable[[Path], int] = free_bytes
+    system: linux.System = field(default_factory=linux.System)
 
 
 def options() -> argparse.ArgumentParser:

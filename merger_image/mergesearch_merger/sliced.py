@@ -1,81 +1,98 @@
 """Settles the slices of merges that several processes write, and makes a whole of those that are complete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from mergesearch.contract import Failure, MergeCandidate, MergeRequest
+from mergesearch import files
+from mergesearch.contract import Failure, MergeCandidate
 from mergesearch.errors import TryAgainError
 from mergesearch.reasons import Reason
-from mergesearch.worker import Emit, Progress
+from mergesearch_merger import digests, findings, settings, slices
 from mergesearch_merger import parts as all_parts
-from mergesearch_merger import settings, slices
+from mergesearch_merger import record as records
 from mergesearch_merger.output import Output
 from mergesearch_merger.parts import SLICE_RECORD, Parts, SliceRecord
-from mergesearch_merger.prepared import Cost, Prepared
+from mergesearch_merger.prepared import Cost
 from mergesearch_merger.record import ShardRecord
-from mergesearch_merger.settings import Settings
 from mergesearch_merger.streaming import Outcome
-from mergesearch_merger.whole import Whole
+from mergesearch_merger.whole import Assignment, Whole
 
 
 class Sliced:
-    """Settles each candidate with a folder for this process's slice of it."""
+    """Settles each candidate with a folder for this process's slice of it. `prepared` is of all candidates that are
+    not published, also of those whose slice is there already.
+    """
 
-    def __init__(
-        self,
-        request: MergeRequest,
-        prepared: Prepared,
-        root: Path,
-        limits: Settings,
-        emit: Emit,
-        say: Progress,
-        index: int,
-        parts: Callable[[Path, MergeRequest, MergeCandidate], Parts] = Parts,
-    ) -> None:
-        self._request = request
-        self._prepared = prepared
-        self._root = root
-        self._limits = limits
-        self._whole = Whole(request, prepared, root, limits, emit, say)
+    def __init__(self, assignment: Assignment, index: int) -> None:
+        self._request = assignment.request
+        self._prepared = assignment.prepared
+        self._root = assignment.root
+        self._limits = assignment.limits
+        self._say = assignment.say
+        self._whole = Whole(assignment)
         self._index = index
-        self._all_parts = parts
-        self._shards = slices.shards(prepared.layout, index, request.slices)
+        self.shards = slices.shards(self._prepared.layout, index, self._request.slices)
+
+    def unwritten(self) -> tuple[MergeCandidate, ...]:
+        """The candidates of which this process's slice is missing."""
+        return tuple(one for one in self._prepared.candidates if self.parts(one).find(self._index) is None)
+
+    def parts(self, candidate: MergeCandidate) -> Parts:
+        """The slices of one candidate."""
+        return Parts(self._root, self._request, candidate, self._prepared.fingerprints(candidate))
 
     def output(self, candidate: MergeCandidate) -> Output:
         """The slice's folder, with its own shards."""
         return Output(
-            self._parts(candidate).place(self._index),
+            self.parts(candidate).place(self._index),
             self._prepared.layout,
             durable=candidate.keep or settings.SYNC_TRANSIENT,
             drop_cache=self._limits.drop_cache,
-            shards=self._shards,
+            shards=self.shards,
+            system=self._limits.system,
         )
 
     def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:
-        """Publish the slice, unless another pod of it was faster. Raises OSError."""
-        if self._parts(candidate).find(self._index) is not None:
-            return
+        """Publish the slice. Raises MergeSearchError, OSError."""
         shards = tuple(
             ShardRecord(file=shard.name, bytes=shard.size, digest=outcome.shard_digests.get(number))
             for number, shard in enumerate(self._prepared.layout.shards)
-            if number in self._shards
+            if number in self.shards
         )
         record = self._record(candidate, cost).model_copy(
             update={"shards": shards, "unequal_buffers": tuple(sorted(outcome.unequal_buffers))}
         )
-        output.publish({SLICE_RECORD: (record.to_json() + "\n").encode()}, {})
+        self._publish(candidate, output, record)
 
     def fail(self, candidate: MergeCandidate, output: Output, failure: Failure, cost: Cost) -> None:
-        """Leave a slice without shards that says so. Raises OSError."""
+        """Leave a slice without shards that says so. Raises MergeSearchError, OSError."""
         output.folder.mkdir(parents=True)
-        record = self._record(candidate, cost).model_copy(update={"failure": failure})
-        output.publish({SLICE_RECORD: (record.to_json() + "\n").encode()}, {})
+        self._publish(candidate, output, self._record(candidate, cost).model_copy(update={"failure": failure}))
+
+    def _publish(self, candidate: MergeCandidate, output: Output, record: SliceRecord) -> None:
+        """Another pod of the same slice may have been faster, or all of them: then there is nothing left to do."""
+        parts = self.parts(candidate)
+        try:
+            output.publish(
+                {SLICE_RECORD: (record.to_json() + "\n").encode()},
+                {},
+                already=lambda: parts.find(self._index) is not None,
+            )
+        except FileNotFoundError:
+            if not self._is_published(candidate):
+                raise
 
     def complete(self, candidate: MergeCandidate) -> None:
-        """Publish and report the whole merge, if all slices are there and no other process does. Raises OSError."""
-        parts = self._parts(candidate)
-        found = parts.all()
-        if found is None:
+        """Publish and report the whole merge, if all slices are there. Raises MergeSearchError, OSError; the slices
+        stay where that fails.
+        """
+        parts = self.parts(candidate)
+        there = parts.all()
+        found = [record for record in there if record is not None]
+        self._tell(candidate, there)
+        if len(found) < len(there):
+            if self._is_published(candidate):  # meanwhile, by another process
+                parts.remove()
             return
         cost = Cost(
             seconds=max(record.seconds for record in found),
@@ -84,47 +101,68 @@ class Sliced:
         )
         whole = self._whole.output(candidate)
         try:
-            if not parts.take(whole.folder):
-                return
-            failure = next((record.failure for record in found if record.failure is not None), None)
-            if failure is not None:
-                self._whole.fail(candidate, whole, failure, cost)
+            if any(record.failure is not None for record in found):
+                self._whole.fail(candidate, whole, _failure(found), cost)
             else:
-                self._require_whole(whole.folder)
-                self._whole.succeed(candidate, whole, self._outcome(found), cost)
+                self._link(candidate, parts, found, whole)
+                self._whole.succeed(candidate, whole, self._outcome(candidate, found, whole.folder), cost)
         finally:
             whole.discard()
+        parts.remove()
 
-    def _require_whole(self, folder: Path) -> None:
-        """Another pod of the same slice, as after a lost node, may have put its own in that place just now."""
-        for shard in self._prepared.layout.shards:
-            path = folder / shard.name
-            size = path.stat().st_size if path.is_file() else 0
-            if size != shard.size:
-                raise TryAgainError(
-                    f"{shard.name}: {size} of {shard.size} bytes are there; a slice was replaced while the merge was "
-                    "put together",
-                    reason=Reason.WEIGHTS_LOST,
-                )
+    def _link(self, candidate: MergeCandidate, parts: Parts, found: Sequence[SliceRecord], whole: Output) -> None:
+        whole.discard()
+        whole.folder.mkdir(parents=True)
+        try:
+            parts.link(found, whole.folder)
+        except FileNotFoundError as error:
+            raise TryAgainError(
+                f"candidate {candidate.id}: a slice was replaced or published by another process while the merge was "
+                f"put together: {error.filename}",
+                reason=Reason.WEIGHTS_LOST,
+            ) from error
 
-    def _outcome(self, found: Sequence[SliceRecord]) -> Outcome:
-        records = all_parts.shard_records(found)
-        shards = self._prepared.layout.shards
-        digested = {number: records[shard.name].digest for number, shard in enumerate(shards)}
+    def _outcome(self, candidate: MergeCandidate, found: Sequence[SliceRecord], folder: Path) -> Outcome:
+        shards = all_parts.shard_records(found)
+        digested: dict[int, str] = {}
+        for number, shard in enumerate(self._prepared.layout.shards):
+            digest = shards[shard.name].digest
+            if digest is None and candidate.keep:  # written when nobody knew yet that it would stay
+                digest = digests.of_file(folder / shard.name, self._limits.chunk_bytes)
+            if digest is not None:
+                digested[number] = digest
         return Outcome(
-            unequal_buffers={name for record in found for name in record.unequal_buffers},
-            shard_digests={number: digest for number, digest in digested.items() if digest is not None},
+            unequal_buffers={name for record in found for name in record.unequal_buffers}, shard_digests=digested
         )
 
-    def _parts(self, candidate: MergeCandidate) -> Parts:
-        return self._all_parts(self._root, self._request, candidate)
+    def _is_published(self, candidate: MergeCandidate) -> bool:
+        final = self._root / files.merge_folder(self._request.search.uid, candidate.id)
+        return records.find_finished(final, self._request.hash_of(candidate)) is not None
+
+    def _tell(self, candidate: MergeCandidate, there: Sequence[SliceRecord | None]) -> None:
+        done = sum(record is not None for record in there)
+        own = f"{findings.counted(len(self.shards), 'shard')} of {len(self._prepared.layout.shards)}"
+        self._say(
+            f"candidate {candidate.id}: slice {self._index} of {len(there)} holds {own}; {done} of {len(there)} slices "
+            f"are there{': publishing' if done == len(there) else ''}"
+        )
 
     def _record(self, candidate: MergeCandidate, cost: Cost) -> SliceRecord:
         return SliceRecord(
             request_hash=self._request.hash_of(candidate),
             slice=self._index,
             slices=self._request.slices,
+            checkpoints=self._prepared.fingerprints(candidate),
             seconds=cost.seconds,
             bytes_read=cost.bytes_read,
             peak_bytes=cost.peak_bytes,
         )
+
+
+def _failure(found: Sequence[SliceRecord]) -> Failure:
+    """That of the first slice that has failed, and in how many others there is one."""
+    failures = [(record.slice, record.failure) for record in found if record.failure is not None]
+    index, first = failures[0]
+    others = f", and in {findings.counted(len(failures) - 1, 'other slice')}" if len(failures) > 1 else ""
+    message = f"slice {index} of {len(found)}: {first.message}{others}"
+    return first.model_copy(update={"message": message[: findings.MESSAGE_CHARACTERS]})

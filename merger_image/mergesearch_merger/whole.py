@@ -1,5 +1,6 @@
 """Publishes merges that one process has written whole, and reports them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mergesearch import files
@@ -12,18 +13,29 @@ from mergesearch_merger.settings import Settings
 from mergesearch_merger.streaming import Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a process is to merge, and for whom."""
+
+    request: MergeRequest
+    prepared: Prepared
+    root: Path
+    """Of the workspace."""
+    limits: Settings
+    emit: Emit
+    say: Progress
+
+
 class Whole:
     """Settles each candidate with its own folder and report."""
 
-    def __init__(
-        self, request: MergeRequest, prepared: Prepared, root: Path, limits: Settings, emit: Emit, say: Progress
-    ) -> None:
-        self._request = request
-        self._prepared = prepared
-        self._root = root
-        self._limits = limits
-        self._emit = emit
-        self._say = say
+    def __init__(self, assignment: Assignment) -> None:
+        self._request = assignment.request
+        self._prepared = assignment.prepared
+        self._root = assignment.root
+        self._limits = assignment.limits
+        self._emit = assignment.emit
+        self._say = assignment.say
 
     def output(self, candidate: MergeCandidate) -> Output:
         """The candidate's folder, with all shards."""
@@ -33,6 +45,7 @@ class Whole:
             durable=candidate.keep or settings.SYNC_TRANSIENT,
             drop_cache=self._limits.drop_cache,
             shards=range(len(self._prepared.layout.shards)),
+            system=self._limits.system,
         )
 
     def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:

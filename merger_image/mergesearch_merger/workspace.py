@@ -2,6 +2,7 @@
 searches that are gone.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -52,11 +53,16 @@ def _unwritable(search: SearchRef, error: OSError) -> InvalidRequestError:
 
 
 def remove_stale(workspace: Path, uid: str) -> None:
-    """Remove temporary folders among the search's merges whose writers are dead. Raises OSError."""
+    """Remove temporary folders among the search's merges, and among their slices, whose writers are dead. Raises
+    OSError.
+    """
     merges = workspace / files.merges_folder(uid)
-    for entry in merges.iterdir():
-        if entry.name.startswith(files.TEMPORARY_PREFIX) and not entry.is_symlink() and _is_dead(entry):
-            shutil.rmtree(entry, ignore_errors=True)
+    waiting = (entry for entry in merges.iterdir() if entry.name.endswith(files.SLICES_SUFFIX))
+    for folder in (*waiting, merges):
+        with contextlib.suppress(FileNotFoundError):  # published, and removed, by another process
+            for entry in folder.iterdir():
+                if entry.name.startswith(files.TEMPORARY_PREFIX) and not entry.is_symlink() and _is_dead(entry):
+                    shutil.rmtree(entry, ignore_errors=True)
 
 
 def _is_dead(temporary: Path) -> bool:

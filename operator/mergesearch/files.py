@@ -16,6 +16,7 @@ that an old process that still writes cannot touch its successor's files.
 import json
 import os
 import shutil
+from glob import escape
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -30,6 +31,8 @@ REPORT = "report.json"
 TEMPORARY_PREFIX = ".tmp-"
 SLICES_SUFFIX = "slices"
 """Of the temporary folder in which the slices of a merge wait for each other; no writer's token ends so."""
+SLICES_HASH_CHARACTERS = 12
+"""Of the request's hash, in the name of that folder."""
 WORKSPACE_VOLUME = "workspace"
 CHECKPOINTS_VOLUME = "checkpoints"
 
@@ -47,6 +50,12 @@ def merges_folder(uid: str) -> PurePosixPath:
 def merge_folder(uid: str, candidate: str) -> PurePosixPath:
     """The published weights of one candidate."""
     return merges_folder(uid) / candidate
+
+
+def slices_folder(uid: str, candidate: str, request_hash: str, count: int | str) -> PurePosixPath:
+    """Where the slices of one merge wait for each other."""
+    short = request_hash[:SLICES_HASH_CHARACTERS]
+    return merges_folder(uid) / f"{TEMPORARY_PREFIX}{candidate}-{short}-{count}{SLICES_SUFFIX}"
 
 
 def merge_report(uid: str, candidate: str) -> PurePosixPath:
@@ -164,7 +173,9 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove the weights of `candidates` if the folder carries this search's marker; return those that were there."""
+    """Remove the weights of `candidates`, and slices of them, if the folder carries this search's marker; return those
+    that were there.
+    """
     marker = workspace / search_folder(uid) / MARKER
     if not marker.is_file() or json.loads(marker.read_text()).get("uid") != uid:
         return ()
@@ -176,4 +187,8 @@ def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tup
         if folder.parent == root and folder.is_dir() and not folder.is_symlink():
             remove_folder(folder)
             removed.append(candidate)
+        for slices in root.glob(
+            f"{TEMPORARY_PREFIX}{escape(candidate)}-{'?' * SLICES_HASH_CHARACTERS}-*{SLICES_SUFFIX}"
+        ):
+            shutil.rmtree(slices, ignore_errors=True)
     return tuple(removed)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch import files
+from mergesearch import contract, files, worker
 from mergesearch.contract import MergeReport, MergeRequest
-from mergesearch.errors import ExitCode, TryAgainError
+from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
 from mergesearch_merger import inspection, layout
 from mergesearch_merger import slices as merger_slices
 from mergesearch_merger.layout import OutputTensor
-from mergesearch_merger.parts import SLICE_RECORD, Parts
-from mergesearch_merger.prepared import Prepared
+from mergesearch_merger.main import Merger
+from mergesearch_merger.parts import Parts
 from mergesearch_merger.settings import Settings
-from mergesearch_merger.sliced import Sliced
 from unit.merger import scenes
 from unit.merger.scenes import Scene
 
@@ -49,7 +50,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def parts(scene: Scene) -> Parts:
     request = shared()
-    return Parts(scene.workspace, request, request.candidates[0])
+    found = inspection.inspect(request.checkpoints, scene.volumes(), "a").checkpoints
+    prints = {checkpoint.name: checkpoint.fingerprint for checkpoint in found}
+    return Parts(scene.workspace, request, request.candidates[0], prints)
 
 
 def tensors(base: float) -> dict[str, scenes.Entry]:
@@ -121,12 +124,19 @@ def test_its_report_tells_of_all_slices(scene: Scene) -> None:
 
 
 def test_a_batch_is_shared_as_well_and_an_empty_slice_has_nothing_to_do(scene: Scene) -> None:
-    request = scenes.a_request("abc", WEIGHTS, (1.0, 0.0, 0.0), slices=COUNT)
+    wanted = (WEIGHTS, (1.0, 0.0, 0.0))
+    request = scenes.a_request("abc", *wanted, slices=2 * COUNT, max_shard_bytes=1024)
 
-    answered = [scene.ask(request, own(index)) for index in range(COUNT)]
+    answered = [scene.ask(request, own(index)) for index in range(2 * COUNT)]
 
-    assert [len(one.reports) for one in answered] == [0, 0, 2]
+    assert [len(one.reports) for one in answered] == [0] * (2 * COUNT - 1) + [2]
     assert scene.leftovers() == ["g0-0", "g0-1"]
+    for number in range(2):
+        sliced = contents(scene.merged(f"g0-{number}"))
+        shutil.rmtree(scene.merged(f"g0-{number}"))
+        scene.ask(request.model_copy(update={"slices": 1}))
+        alone = contents(scene.merged(f"g0-{number}"))
+        assert {name: sliced[name] for name in sliced} == alone
 
 
 def test_a_slice_that_is_there_is_not_written_again(scene: Scene) -> None:
@@ -162,15 +172,6 @@ def test_a_slice_after_everything_is_published_reports_it_again(scene: Scene) ->
     assert report.reused
 
 
-def test_whoever_comes_when_another_has_taken_the_slices_does_nothing(scene: Scene) -> None:
-    for index in range(COUNT - 1):
-        scene.ask(shared(), own(index))
-    taken = parts(scene)
-
-    assert taken.take(scene.merged().with_name(".tmp-other-4194000"))
-    assert not taken.take(scene.merged().with_name(".tmp-mine-4194001"))
-
-
 def test_what_another_process_still_writes_is_not_published(scene: Scene, whole: dict[str, bytes]) -> None:
     request = keep(shared())
     for index in range(COUNT - 1):
@@ -184,32 +185,143 @@ def test_what_another_process_still_writes_is_not_published(scene: Scene, whole:
     assert contents(scene.merged()) == whole
 
 
-class Replaced(Parts):
-    """Parts of which another pod sets one aside, just before they are taken."""
+def test_a_second_pod_of_a_slice_leaves_the_first_ones_alone_and_ends_well(scene: Scene) -> None:
+    """As after a lost node: both have begun, one is done before the other."""
+    during: list[int] = []
 
-    def take(self, target: Path) -> bool:
-        shutil.rmtree(self.place(0))
-        return super().take(target)
+    def meanwhile(_folder: Path) -> int:
+        if not during:
+            during.append(1)
+            assert scene.ask(shared(), own(0)).exit.code == ExitCode.DONE
+            during.append(parts(scene).place(0).stat().st_ino)
+        return 10**12
+
+    document = shared().to_json()
+    limits = replace(own(0), free_bytes=meanwhile)
+    end = worker.answer(Merger(limits), document, scene.volumes(), lambda _report: None, lambda _line: None)
+
+    assert end.code == ExitCode.DONE
+    assert parts(scene).place(0).stat().st_ino == during[1]
+    assert sorted(path.name for path in parts(scene).folder.iterdir()) == ["slice-0"]
 
 
-def test_a_merge_whose_slice_is_replaced_while_it_is_put_together_is_not_published(scene: Scene) -> None:
-    request = shared()
+def test_a_slice_that_ends_after_another_pod_of_it_has_published_the_merge_ends_well(
+    scene: Scene, whole: dict[str, bytes]
+) -> None:
+    request = keep(shared())
     for index in range(COUNT - 1):
         scene.ask(request, own(index))
-    shutil.copytree(parts(scene).place(0), parts(scene).place(2))
-    scenes.edit_json(parts(scene).place(2) / SLICE_RECORD, slice=2)
-    found = inspection.inspect(request.checkpoints, scene.volumes(), "a")
-    planned = found.layout(request.dtype, request.max_shard_bytes)
-    assert planned is not None
-    assert found.reference is not None
-    prepared = Prepared(request.candidates, found.checkpoints, (0, 1, 2), found.reference, planned, ())
-    settle = Sliced(
-        request, prepared, scene.workspace, Settings(), lambda _report: None, lambda _line: None, 2, Replaced
-    )
+    asked: list[int] = []
 
-    with pytest.raises(TryAgainError, match="a slice was replaced"):
-        settle.complete(request.candidates[0])
+    def meanwhile(_folder: Path) -> int:
+        if not asked:
+            asked.append(1)
+            assert len(scene.ask(request, own(COUNT - 1)).reports) == 1
+        return 10**12
+
+    limits = replace(own(COUNT - 1), free_bytes=meanwhile)
+    end = worker.answer(Merger(limits), request.to_json(), scene.volumes(), lambda _report: None, lambda _line: None)
+
+    assert end.code == ExitCode.DONE
+    assert contents(scene.merged()) == whole
+    assert scene.leftovers() == ["g0-0"]
+
+
+def test_slices_stay_when_putting_them_together_fails(scene: Scene, whole: dict[str, bytes]) -> None:
+    request = keep(shared())
+    for index in range(COUNT - 1):
+        scene.ask(request, own(index))
+    companion = scene.checkpoints / "a" / "chat_template.jinja"
+    text = companion.read_text()
+
+    def lose_a_companion(report: object) -> int:
+        del report
+        companion.unlink()
+        return 10**12
+
+    limits = replace(own(COUNT - 1), free_bytes=lose_a_companion)
+    end = worker.answer(Merger(limits), request.to_json(), scene.volumes(), lambda _report: None, lambda _line: None)
+    there = sorted(path.name for path in parts(scene).folder.iterdir())
+    companion.write_text(text)
+    again = scene.ask(request, own(0))
+
+    assert end.code == ExitCode.TRANSIENT
+    assert there == [f"slice-{index}" for index in range(COUNT)]
+    assert len(again.reports) == 1
+    assert contents(scene.merged()) == whole
+
+
+def test_a_batch_of_which_some_slices_are_there_is_completed_with_its_warnings(scene: Scene) -> None:
+    for number, name in enumerate("abc"):
+        entries = {**tensors(1.0), "model.ids": ("I64", (1,), number.to_bytes(8, "little"))}
+        scenes.write_checkpoint(scene.checkpoints / name, entries)
+    both = scenes.a_request("abc", (0.0, 0.5, 0.5), (0.5, 0.5, 0.0), slices=2, max_shard_bytes=1024)
+    first = both.model_copy(update={"candidates": both.candidates[:1]})
+    scene.ask(both, own(0))
+    scene.ask(first, own(1))
+
+    answered = scene.ask(both, own(1))
+
+    assert answered.exit.code == ExitCode.DONE
+    warnings = [line for line in answered.progress if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert "candidate g0-1" in warnings[0]
+    assert "taken from checkpoints/a" in warnings[0]
+    assert scene.leftovers() == ["g0-0", "g0-1"]
+
+
+def test_slices_of_checkpoints_that_have_changed_in_between_are_not_mixed(scene: Scene) -> None:
+    for index in range(COUNT - 1):
+        scene.ask(shared(), own(index))
+    scenes.write_checkpoint(scene.checkpoints / "b", tensors(7.0))
+
+    late = [scene.ask(shared(), own(index)) for index in (COUNT - 1, 0, 1)]
+
+    assert [len(one.reports) for one in late] == [0, 0, 1]
+    sliced = contents(scene.merged())
+    scene.ask(scenes.a_request("abc", (1.0, 0.0, 0.0)))
+    scene.ask(shared(slices=1))
+    assert contents(scene.merged()) == sliced
+
+
+def test_a_merge_that_is_to_be_kept_from_now_on_gets_the_digests_of_slices_that_were_not(
+    scene: Scene, whole: dict[str, bytes]
+) -> None:
+    scene.ask(shared(), own(0))
+    for index in range(1, COUNT):
+        scene.ask(keep(shared()), own(index))
+
+    assert contents(scene.merged()) == whole
+
+
+def test_what_a_dead_pod_has_left_among_the_slices_is_removed(scene: Scene) -> None:
+    scene.ask(shared(), own(0))
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = parts(scene).folder / f".tmp-slice-1-{ended.stdout.decode().strip()}"
+    dead.mkdir()
+
+    scene.ask(shared(), own(1))
+
+    assert sorted(path.name for path in parts(scene).folder.iterdir()) == ["slice-0", "slice-1"]
+
+
+def test_slices_of_a_candidate_that_is_pruned_go_with_it(scene: Scene) -> None:
+    scene.ask(shared(), own(0))
+
+    scene.ask(contract.CleanupRequest(version=1, search=scenes.SEARCH, prune=("g0-1",)))
+    stayed = parts(scene).folder.exists()
+    scene.ask(contract.CleanupRequest(version=1, search=scenes.SEARCH, prune=("g0-0",)))
+
+    assert stayed
     assert scene.leftovers() == []
+
+
+def test_every_slice_says_what_it_holds_and_how_many_are_there(scene: Scene) -> None:
+    said = [scene.ask(shared(), own(index)).progress[-1] for index in range(COUNT)]
+
+    assert said[0].startswith("candidate g0-0: slice 0 of 3 holds ")
+    assert said[0].endswith("1 of 3 slices are there")
+    assert said[-1].endswith("3 of 3 slices are there: publishing")
 
 
 def test_weights_that_are_no_numbers_in_one_slice_fail_the_candidate_and_no_other(scene: Scene) -> None:
@@ -233,6 +345,21 @@ def test_a_failed_batch_of_one_ends_the_process_that_reports_it_with_65(scene: S
     codes = [scene.ask(shared(), own(index)).exit.code for index in range(COUNT)]
 
     assert codes == [ExitCode.DONE, ExitCode.DONE, ExitCode.INVALID_CANDIDATE]
+
+
+def test_one_report_of_a_larger_batch_is_not_the_end_of_its_process(scene: Scene) -> None:
+    entries = {**tensors(3.0), scenes.NORM: ("BF16", (2,), scenes.bf16([float("nan"), 1.0]))}
+    (scene.checkpoints / "c" / "model.safetensors").write_bytes(scenes.file_content(entries))
+    request = scenes.a_request("abc", WEIGHTS, (0.5, 0.5, 0.0), slices=COUNT, max_shard_bytes=1024)
+    for index in range(COUNT - 1):
+        scene.ask(request, own(index))
+    (of_the_other,) = (scene.merged().parent).glob(".tmp-g0-1-*")
+    shutil.rmtree(of_the_other / "slice-0")
+
+    answered = scene.ask(request, own(COUNT - 1))
+
+    assert [report.failure is None for report in answered.reports] == [False]
+    assert answered.exit.code == ExitCode.DONE
 
 
 def test_slices_wait_for_a_day_before_they_are_taken_for_leftovers(scene: Scene) -> None:
