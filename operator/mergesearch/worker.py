@@ -29,7 +29,9 @@ from mergesearch import contract, files
 from mergesearch.contract import (
     REQUEST,
     Answer,
+    EvaluationRequest,
     Exit,
+    MergeRequest,
     Model,
     Report,
     Request,
@@ -139,7 +141,7 @@ def answer(handler: Handler, document: str, volumes: Volumes, emit: Emit, progre
         return Exit(code=error.exit_code, reason=error.reason, message=_printable(error.message))
     except Exception as error:  # noqa: BLE001 - the border: what nobody foresaw is transient and loud
         return _unforeseen(error)
-    return _exit_of(reports)
+    return _exit_of(request, reports)
 
 
 def _unforeseen(error: Exception) -> Exit:
@@ -157,10 +159,13 @@ def _printable(message: str) -> str:
     return message.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _exit_of(reports: Sequence[Report]) -> Exit:
-    """A batch of one whose candidate can never succeed ends with 65; everything else that has its reports is done."""
-    failure = reports[0].failure if len(reports) == 1 else None
-    if failure is not None and not failure.transient and reports[0].kind in ("merge", "evaluate"):
+def _exit_of(request: Request, reports: Sequence[Report]) -> Exit:
+    """A batch of one whose candidate can never succeed ends with 65; everything else that has its reports is done. One
+    report may also be all that a process has of a larger batch, which it shares with others.
+    """
+    alone = isinstance(request, MergeRequest | EvaluationRequest) and len(request.candidates) == 1
+    failure = reports[0].failure if alone and len(reports) == 1 else None
+    if failure is not None and not failure.transient:
         return Exit(code=ExitCode.INVALID_CANDIDATE, reason=failure.reason, message=failure.message)
     return Exit(code=ExitCode.DONE)
 
