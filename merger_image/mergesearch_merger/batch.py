@@ -139,6 +139,7 @@ class Batch:
 
 def choose_budget(prepared: Prepared, limits: Settings, dtype: str) -> budgets.Budget:
     """The memory of a merge into float dtype `dtype`. Raises InvalidRequestError where it is too small."""
+    held = {checkpoint.name: checkpoint for checkpoint in (*prepared.read, prepared.reference)}
     work = budgets.Work(
         inputs=[checkpoint.dtypes for checkpoint in prepared.read],
         output=dtype,
@@ -146,6 +147,7 @@ def choose_budget(prepared: Prepared, limits: Settings, dtype: str) -> budgets.B
         chunk_bytes=limits.chunk_bytes,
         chunk_runs=plans.most_runs(prepared.layout, limits.chunk_bytes),
         tile_bytes=limits.tile_bytes,
+        tensors=plans.count_tensors(prepared.layout, held.values()),
     )
     try:
         return budgets.choose(work, limits.threads, limits.memory_bytes, limits.slot_bytes)

@@ -1,9 +1,11 @@
 """How a merge shares its memory: so many threads of each kind, and so many slots of one size between them. Pure.
 
 A slot holds a unit of the plan on its way: the bytes of all inputs, then those of all outputs. With more inputs a unit
-gets shorter, not the slot larger: so memory depends neither on the inputs' number nor on their size.
+gets shorter, not the slot larger: so memory depends neither on the inputs' number nor on their size; on the number of
+their tensors it does, since all headers are held.
 
-    memory = BASE_BYTES + slots x slot + workers x scratch,    scratch = tile x (candidates + 3) as sums
+    memory  = BASE_BYTES + tensors x TENSOR_BYTES + slots x slot + workers x scratch
+    scratch = tile x (candidates + 3) as sums, and as indices where there is fp16
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,13 @@ from mergesearch_merger import dtypes
 from mergesearch_merger.plan import ALIGNMENT
 
 BASE_BYTES = 64 * 2**20
-"""What the interpreter, numpy and the headers of a large model take."""
+"""What the interpreter and numpy take."""
+TENSOR_BYTES = 800
+"""What a process holds for each tensor of each input and of the output: eight inputs of 40,000 tensors took 714 each,
+and 790 where eight candidates were written; one such input 840, and 990.
+"""
+INDEX_BYTES = 8
+"""Of an element that numpy looks up in a table."""
 LARGEST_SLOT_BYTES = 16 * 2**20
 """More does not make a disk faster: with eight inputs it is read in pieces of 1.7 MiB."""
 MOST_READERS = 8
@@ -36,11 +44,13 @@ class Budget:
     slot_bytes: int
     scratch_bytes: int
     """Of each worker."""
+    base_bytes: int
+    """Whatever the threads and slots."""
 
     @property
     def memory_bytes(self) -> int:
         """What the process will hold at most, about."""
-        return BASE_BYTES + self.slots * self.slot_bytes + self.workers * self.scratch_bytes
+        return self.base_bytes + self.slots * self.slot_bytes + self.workers * self.scratch_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,18 @@ class Work:
     chunk_runs: int
     """From how many tensors a chunk may come; each piece that is read for it may cost an alignment."""
     tile_bytes: int
+    tensors: int
+    """Of all inputs and the output together."""
+
+    @property
+    def base_bytes(self) -> int:
+        """What is held whatever the threads and slots."""
+        return BASE_BYTES + self.tensors * TENSOR_BYTES
+
+    @property
+    def least_memory_bytes(self) -> int:
+        """With less, the merge is refused: one thread of each kind, and two slots."""
+        return self.base_bytes + 2 * self.least_slot_bytes + self.scratch_bytes
 
     @property
     def least_slot_bytes(self) -> int:
@@ -69,7 +91,8 @@ class Work:
     def scratch_bytes(self) -> int:
         """Of the sums and other buffers of one worker."""
         wide = 4 if self.output in dtypes.HALVES else 8
-        return self.tile_bytes // dtypes.width(self.output) * wide * (self.candidates + 3)
+        looked_up = INDEX_BYTES if any("F16" in held for held in self.inputs) else 0
+        return self.tile_bytes // dtypes.width(self.output) * (wide * (self.candidates + 3) + looked_up)
 
     def _chunk_of(self, held: Sequence[str]) -> int:
         """Bytes of one input that become a chunk at most; buffers keep their width."""
@@ -85,21 +108,21 @@ def choose(work: Work, cpus: int, memory_bytes: int, largest_slot_bytes: int = L
         found = _budget(work, (readers, workers, writers), memory_bytes, largest_slot_bytes)
         if found is not None:
             return found
-    least = BASE_BYTES + 2 * work.least_slot_bytes + work.scratch_bytes
     raise BudgetError(
         f"{_mebibytes(memory_bytes)} of memory are too little: a merge of {len(work.inputs)} inputs with "
-        f"{work.candidates} candidates at once takes at least {_mebibytes(least)}"
+        f"{work.candidates} candidates at once, {work.tensors} tensors in all, takes at least "
+        f"{_mebibytes(work.least_memory_bytes)}"
     )
 
 
 def _budget(work: Work, threads: tuple[int, int, int], memory_bytes: int, largest_slot_bytes: int) -> Budget | None:
     """With a slot for every thread, or at least one that is read while another is merged."""
     readers, workers, writers = threads
-    room = memory_bytes - BASE_BYTES - workers * work.scratch_bytes
+    room = memory_bytes - work.base_bytes - workers * work.scratch_bytes
     for slots in (sum(threads), workers + 1):
         size = min(max(largest_slot_bytes, work.least_slot_bytes), room // slots)
         if size >= work.least_slot_bytes:
-            return Budget(readers, workers, writers, slots, size, work.scratch_bytes)
+            return Budget(readers, workers, writers, slots, size, work.scratch_bytes, work.base_bytes)
     return None
 
 

@@ -40,6 +40,8 @@ class Sizes:
     layout: layout.Layout
     chunk_runs: int = 1
     """From how many tensors a chunk may come."""
+    tensors: int = 0
+    """Of all checkpoints and the output together; 0 where nobody has looked."""
     other_bytes: int = 0
     """Of config, tokenizer and records beside the weights of one merge."""
 
@@ -92,7 +94,7 @@ def estimate(sizes: Sizes, machine: Machine, candidates: int = 1, processes: int
         written_bytes=written,
         disk_bytes=written + candidates * sizes.other_bytes,
         memory_bytes=memory,
-        least_memory_bytes=least_memory_bytes(wanted),
+        least_memory_bytes=wanted.least_memory_bytes,
         seconds=largest_share(sizes.layout, processes) * (moving + terms * SECONDS_PER_TERM / machine.processors),
     )
 
@@ -106,12 +108,8 @@ def work(sizes: Sizes, candidates: int) -> budget.Work:
         chunk_bytes=settings.DIGEST_CHUNK_BYTES,
         chunk_runs=sizes.chunk_runs,
         tile_bytes=settings.TILE_BYTES,
+        tensors=sizes.tensors,
     )
-
-
-def least_memory_bytes(wanted: budget.Work) -> int:
-    """With less, a merge is refused."""
-    return budget.BASE_BYTES + 2 * wanted.least_slot_bytes + wanted.scratch_bytes
 
 
 def largest_share(planned: layout.Layout, processes: int) -> float:
@@ -155,6 +153,7 @@ def of_checkpoints(inputs: Sequence[Checkpoint], planned: layout.Layout, output:
         output=output,
         layout=planned,
         chunk_runs=plan.most_runs(planned, settings.DIGEST_CHUNK_BYTES),
+        tensors=plan.count_tensors(planned, inputs),
         other_bytes=other_bytes,
     )
 

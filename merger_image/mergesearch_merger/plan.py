@@ -8,7 +8,7 @@ the memory, where a chunk does must not.
 
 import bisect
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mergesearch_merger import dtypes
@@ -131,6 +131,11 @@ def most_runs(layout: Layout, chunk_bytes: int) -> int:
         (number, begin // chunk_bytes) for number, shard in enumerate(layout.shards) for begin in shard.begins
     )
     return max(begun.values(), default=0) + 1
+
+
+def count_tensors(layout: Layout, inputs: Iterable[Checkpoint]) -> int:
+    """How many tensors the output and the inputs have together."""
+    return sum(len(shard.tensors) for shard in layout.shards) + sum(len(checkpoint.places) for checkpoint in inputs)
 
 
 _Range = tuple[OutputTensor, int, int, int]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mergesearch_merger import estimate, plan_command
+from mergesearch_merger import budget, estimate, plan_command
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "sizing.md"
 MODELS = {"8B": "8.03e9", "70B": "70.6e9", "104B": "103.8e9"}
@@ -33,11 +33,13 @@ search computes bytes and memory of its own checkpoints, before anything is spen
 - **Read**: every weight of every checkpoint once for each pass, whatever the number of merges that the pass writes
   (`merger.batch`). A checkpoint with weight 0 in all of them is not read.
 - **Written**: every merge once. Disk is what the merges take in the end; nothing else is written on the way.
-- **Memory** depends on the number of processors and on that of merges in a pass, but neither on the model nor on the
-  number of checkpoints. A merger may take half of what its container allows, or `--memory` (in a pod the variable
-  `MERGESEARCH_MERGER_MEMORY`). What the table says is what it takes where it may; with less it works in smaller steps
-  or fewer threads, and it refuses less than 80 MiB for 8 merges of 16 checkpoints. The page cache comes on top, and is
-  given back when others need it.
+- **Memory** depends on the number of processors and on that of merges in a pass, but not on the size of the weights. A
+  merger may take half of what its container allows, or `--memory` (in a pod the variable `MERGESEARCH_MERGER_MEMORY`).
+  What the table says is what it takes where it may; with less it works in smaller steps or fewer threads, and it
+  refuses less than 80 MiB for 8 merges of 16 checkpoints. Headers come on top,
+  {budget.TENSOR_BYTES} bytes for each tensor of each checkpoint and of the merge: 9 MiB for 16 checkpoints of 720 tensors, 275 MiB
+  for 8 of 40,000. Sizes alone do not tell them, folders do. The page cache comes on top too, and is given back when
+  others need it.
 - **Seconds**: the slower of reading and writing, which overlap, and the sums:
   `max(read / read bandwidth, written / write bandwidth) + elements x checkpoints x merges x
   {estimate.SECONDS_PER_TERM * 1e9:g} ns / processors`. The start of a pod, and waiting for one, come on top.

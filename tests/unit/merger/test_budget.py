@@ -10,7 +10,7 @@ from mergesearch_merger.budget import Work
 MIB = 2**20
 
 
-def some_work(inputs: int, candidates: int = 1, dtype: str = "BF16", output: str = "BF16") -> Work:
+def some_work(inputs: int, candidates: int = 1, dtype: str = "BF16", output: str = "BF16", tensors: int = 0) -> Work:
     return Work(
         inputs=[[dtype]] * inputs,
         output=output,
@@ -18,6 +18,7 @@ def some_work(inputs: int, candidates: int = 1, dtype: str = "BF16", output: str
         chunk_bytes=256 * 2**10,
         chunk_runs=20,
         tile_bytes=128 * 2**10,
+        tensors=tensors,
     )
 
 
@@ -25,8 +26,9 @@ works = st.builds(
     some_work,
     st.integers(1, 64),
     st.integers(1, 64),
-    st.sampled_from(["BF16", "F32", "F64", "I64"]),
+    st.sampled_from(["BF16", "F16", "F32", "F64", "I64"]),
     st.sampled_from(["BF16", "F16", "F32"]),
+    st.integers(0, 10**6),
 )
 
 
@@ -56,6 +58,19 @@ def test_more_inputs_take_no_more_memory() -> None:
     few, many = (budget.choose(some_work(count), 8, 4096 * MIB) for count in (2, 16))
 
     assert few == many
+
+
+def test_the_headers_of_all_inputs_take_from_what_is_left_for_slots() -> None:
+    few, many = (budget.choose(some_work(8, tensors=count), 4, 256 * MIB) for count in (0, 9 * 10_000))
+
+    assert many.base_bytes - few.base_bytes == 9 * 10_000 * budget.TENSOR_BYTES
+    assert many.slots * many.slot_bytes < few.slots * few.slot_bytes
+    with pytest.raises(budget.BudgetError, match="8 inputs with 1 candidates at once, 360000 tensors in all, takes at"):
+        budget.choose(some_work(8, tensors=9 * 40_000), 4, 256 * MIB)
+
+
+def test_numpy_looks_fp16_up_by_wider_numbers() -> None:
+    assert some_work(2, dtype="F16").scratch_bytes - some_work(2).scratch_bytes == 64 * 2**10 * budget.INDEX_BYTES
 
 
 def test_with_less_memory_slots_get_smaller_before_threads_get_fewer() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch.contract import MergeReport
+from mergesearch import files
+from mergesearch.contract import MergeReport, PreflightCheckpointsReport
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
 from mergesearch_merger import budget, dtypes, estimate, plan_command
@@ -67,7 +68,7 @@ def test_the_memory_that_it_names_as_the_least_is_the_least(scene: Scene, capsys
     (one, *_) = said(capsys, *folders(scene), *WHATEVER)["passes"]
     least = one["leastMemoryBytes"]
 
-    answered = scene.ask(scene.request(), Settings(memory_bytes=least - 2**20))
+    answered = scene.ask(scene.request(), Settings(memory_bytes=least - 1))
     assert (answered.exit.code, answered.exit.reason) == (ExitCode.INVALID_REQUEST, Reason.OUT_OF_MEMORY)
     assert scene.ask(scene.request(), Settings(memory_bytes=least)).exit.code == ExitCode.DONE
 
@@ -80,16 +81,62 @@ works = st.builds(
     chunk_bytes=st.sampled_from([4096, 256 * 2**10]),
     chunk_runs=st.integers(1, 40),
     tile_bytes=st.sampled_from([1024, 128 * 2**10]),
+    tensors=st.integers(0, 10**6),
 )
 
 
 @given(works, st.integers(1, 9))
 def test_one_byte_less_than_the_least_is_refused_whatever_is_merged(work: budget.Work, processors: int) -> None:
-    least = estimate.least_memory_bytes(work)
+    least = work.least_memory_bytes
 
     assert budget.choose(work, processors, least).memory_bytes <= least
     with pytest.raises(budget.BudgetError):
         budget.choose(work, processors, least - 1)
+
+
+MANY = 10_000
+
+
+@pytest.fixture
+def of_many_tensors(scene: Scene) -> Scene:
+    """Every expert of a mixture by itself, as some checkpoints store them."""
+    for name in "abc":
+        experts = (f"model.layers.{n // 128}.block_sparse_moe.experts.{n % 128}.down_proj.weight" for n in range(MANY))
+        entries = dict.fromkeys(experts, ("BF16", (2, 2), scenes.bf16([1.0] * 4)))
+        scenes.write_checkpoint(scene.checkpoints / name, scenes.tensors() | entries)
+    return scene
+
+
+def test_a_merge_of_very_many_tensors_keeps_to_its_memory(
+    of_many_tensors: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = of_many_tensors
+    (one, *_) = said(capsys, *folders(scene), *WHATEVER)["passes"]
+    least = one["leastMemoryBytes"]
+    volumes = (f"--volume=checkpoints={scene.checkpoints}", f"--volume={files.WORKSPACE_VOLUME}={scene.workspace}")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mergesearch_merger.main", *volumes, f"--memory={least}"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MERGESEARCH_REQUEST": scene.request().to_json()},
+    )
+
+    (report,) = map(MergeReport.model_validate_json, done.stdout.splitlines())
+    assert report.peak_bytes < least
+    assert report.peak_bytes + 4 * MANY * budget.TENSOR_BYTES > least, "without the headers it would be too much"
+
+
+def test_the_preflight_counts_the_headers_too(of_many_tensors: Scene) -> None:
+    limits = Settings(threads=2, memory_bytes=80 * 2**20)
+
+    (report,) = of_many_tensors.ask(of_many_tensors.preflight(), limits).reports
+
+    assert isinstance(report, PreflightCheckpointsReport)
+    assert report.failure is not None
+    assert report.failure.reason == Reason.OUT_OF_MEMORY
+    assert f"{4 * (MANY + 3)} tensors in all" in report.failure.message
 
 
 def test_too_little_memory_is_told_for_each_pass_that_needs_more(capsys: pytest.CaptureFixture[str]) -> None:

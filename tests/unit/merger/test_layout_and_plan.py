@@ -120,6 +120,7 @@ def a_budget(found: layout.Layout, inputs: list[Checkpoint], chunk_bytes: int, o
         chunk_bytes=chunk_bytes,
         chunk_runs=plan.most_runs(found, chunk_bytes),
         tile_bytes=64,
+        tensors=plan.count_tensors(found, inputs),
     )
 
 
