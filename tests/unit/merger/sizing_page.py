@@ -37,9 +37,9 @@ search computes bytes and memory of its own checkpoints, before anything is spen
   merger may take half of what its container allows, or `--memory` (in a pod the variable `MERGESEARCH_MERGER_MEMORY`).
   What the table says is what it takes where it may; with less it works in smaller steps or fewer threads, and it
   refuses less than 80 MiB for 8 merges of 16 checkpoints. Headers come on top,
-  {budget.TENSOR_BYTES} bytes for each tensor of each checkpoint and of the merge: 9 MiB for 16 checkpoints of 720 tensors, 275 MiB
-  for 8 of 40,000. Sizes alone do not tell them, folders do. The page cache comes on top too, and is given back when
-  others need it.
+  {budget.TENSOR_BYTES} bytes for each tensor of each checkpoint and of the merge: 9 MiB for 16 checkpoints of 720
+  tensors, 275 MiB for 8 of 40,000. Sizes alone do not tell them, folders do. The page cache comes on top too, and is
+  given back when others need it.
 - **Seconds**: the slower of reading and writing, which overlap, and the sums:
   `max(read / read bandwidth, written / write bandwidth) + elements x checkpoints x merges x
   {estimate.SECONDS_PER_TERM * 1e9:g} ns / processors`. The start of a pod, and waiting for one, come on top.
