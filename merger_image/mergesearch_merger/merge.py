@@ -31,6 +31,7 @@ def answer(request: MergeRequest, volumes: Volumes, emit: Emit, say: Progress, l
         if found is None:
             missing.append(candidate)
         else:
+            files.remove_slices(root, request.search.uid, candidate.id)
             emit(found)
     if missing and own is None:
         _merge_whole(request, missing, volumes, emit, say, limits)
@@ -80,7 +81,11 @@ def _merge_slice(
     if unwritten:
         from mergesearch_merger.batch import Batch
 
-        Batch(prepared.only(unwritten), settle.shards, settle, limits, request.dtype).write(say)
+        try:
+            Batch(prepared.only(unwritten), settle.shards, settle, limits, request.dtype).write(say)
+        except FileNotFoundError:  # other pods of the same slices have published, and tidied up, meanwhile
+            if not all(settle.is_published(candidate) for candidate in unwritten):
+                raise
     for candidate in missing:
         settle.complete(candidate)
 

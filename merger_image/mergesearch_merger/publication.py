@@ -10,6 +10,7 @@ from mergesearch.worker import Progress
 from mergesearch_merger import companions, digests, findings, layout
 from mergesearch_merger import record as records
 from mergesearch_merger.prepared import Cost, Prepared
+from mergesearch_merger.settings import Settings
 
 
 def record_of(
@@ -18,7 +19,7 @@ def record_of(
     prepared: Prepared,
     shard_digests: Mapping[int, str],
     warnings: tuple[str, ...],
-    chunk_bytes: int,
+    limits: Settings,
 ) -> records.MergeRecord:
     """The content of merge.json; with digests where there is one for every shard."""
     shards = tuple(
@@ -36,11 +37,11 @@ def record_of(
         tokenizer_from=request.tokenizer_from,
         parameters=prepared.layout.parameters,
         bytes=prepared.layout.size,
-        digest_chunk_bytes=chunk_bytes,
+        digest_chunk_bytes=limits.chunk_bytes,
         shards=shards,
         weights_digest=digests.of_weights(digested) if len(digested) == len(shards) else None,
         warnings=warnings,
-        versions=records.versions(),
+        versions=records.versions(limits.device),
     )
 
 

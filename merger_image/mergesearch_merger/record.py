@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from mergesearch import files
 from mergesearch.contract import Checkpoint, Dtype, MergeCandidate, MergeReport, MergeRequest, Model, SearchRef, Sha256
 
-DISTRIBUTIONS = ("mergesearch", "numpy")
+DISTRIBUTIONS = {"cpu": ("mergesearch", "numpy"), "cuda": ("mergesearch", "numpy", "torch")}
+"""What determines the bytes of a merge, by the device that sums."""
 
 
 class ShardRecord(Model):
@@ -44,10 +45,10 @@ class MergeRecord(Model):
     versions: dict[str, str]
 
 
-def versions() -> dict[str, str]:
+def versions(device: str) -> dict[str, str]:
     """Versions of what determines the bytes of a merge."""
     found = {"python": platform.python_version()}
-    for name in DISTRIBUTIONS:
+    for name in DISTRIBUTIONS[device]:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

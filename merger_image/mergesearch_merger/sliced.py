@@ -79,7 +79,7 @@ class Sliced:
                 already=lambda: parts.find(self._index) is not None,
             )
         except FileNotFoundError:
-            if not self._is_published(candidate):
+            if not self.is_published(candidate):
                 raise
 
     def complete(self, candidate: MergeCandidate) -> None:
@@ -91,7 +91,7 @@ class Sliced:
         found = [record for record in there if record is not None]
         self._tell(candidate, there)
         if len(found) < len(there):
-            if self._is_published(candidate):  # meanwhile, by another process
+            if self.is_published(candidate):  # meanwhile, by another process
                 parts.remove()
             return
         cost = Cost(
@@ -104,23 +104,28 @@ class Sliced:
             if any(record.failure is not None for record in found):
                 self._whole.fail(candidate, whole, _failure(found), cost)
             else:
-                self._link(candidate, parts, found, whole)
+                if not self._link(candidate, parts, found, whole):
+                    return
                 self._whole.succeed(candidate, whole, self._outcome(candidate, found, whole.folder), cost)
         finally:
             whole.discard()
         parts.remove()
 
-    def _link(self, candidate: MergeCandidate, parts: Parts, found: Sequence[SliceRecord], whole: Output) -> None:
+    def _link(self, candidate: MergeCandidate, parts: Parts, found: Sequence[SliceRecord], whole: Output) -> bool:
+        """Give the shards a second name in the folder of the whole; False if another process has published it."""
         whole.discard()
         whole.folder.mkdir(parents=True)
         try:
             parts.link(found, whole.folder)
         except FileNotFoundError as error:
+            if self.is_published(candidate):
+                return False
             raise TryAgainError(
-                f"candidate {candidate.id}: a slice was replaced or published by another process while the merge was "
-                f"put together: {error.filename}",
+                f"candidate {candidate.id}: a slice was replaced by another process while the merge was put together: "
+                f"{error.filename}",
                 reason=Reason.WEIGHTS_LOST,
             ) from error
+        return True
 
     def _outcome(self, candidate: MergeCandidate, found: Sequence[SliceRecord], folder: Path) -> Outcome:
         shards = all_parts.shard_records(found)
@@ -135,7 +140,8 @@ class Sliced:
             unequal_buffers={name for record in found for name in record.unequal_buffers}, shard_digests=digested
         )
 
-    def _is_published(self, candidate: MergeCandidate) -> bool:
+    def is_published(self, candidate: MergeCandidate) -> bool:
+        """Whether the whole merge is there, by whatever process."""
         final = self._root / files.merge_folder(self._request.search.uid, candidate.id)
         return records.find_finished(final, self._request.hash_of(candidate)) is not None
 

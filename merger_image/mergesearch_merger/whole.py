@@ -7,6 +7,7 @@ from mergesearch import files
 from mergesearch.contract import Failure, MergeCandidate, MergeReport, MergeRequest
 from mergesearch.worker import Emit, Progress, publish_report
 from mergesearch_merger import publication, settings
+from mergesearch_merger import record as records
 from mergesearch_merger.output import Output
 from mergesearch_merger.prepared import Cost, Prepared
 from mergesearch_merger.settings import Settings
@@ -40,7 +41,7 @@ class Whole:
     def output(self, candidate: MergeCandidate) -> Output:
         """The candidate's folder, with all shards."""
         return Output(
-            self._root / files.merge_folder(self._request.search.uid, candidate.id),
+            self._final(candidate),
             self._prepared.layout,
             durable=candidate.keep or settings.SYNC_TRANSIENT,
             drop_cache=self._limits.drop_cache,
@@ -52,10 +53,12 @@ class Whole:
         """Publish and report it. Raises OSError."""
         warnings = publication.warnings(candidate, self._prepared, outcome.unequal_buffers, self._say)
         record = publication.record_of(
-            self._request, candidate, self._prepared, outcome.shard_digests, warnings, self._limits.chunk_bytes
+            self._request, candidate, self._prepared, outcome.shard_digests, warnings, self._limits
         )
         output.publish(
-            publication.documents(self._request, self._prepared, record), self._prepared.reference.companions
+            publication.documents(self._request, self._prepared, record),
+            self._prepared.reference.companions,
+            already=lambda: records.find_finished(self._final(candidate), record.request_hash) is not None,
         )
         report = publication.report(self._request, candidate, self._prepared, cost)
         self._report(report.model_copy(update={"weights_digest": record.weights_digest}))
@@ -63,9 +66,12 @@ class Whole:
     def fail(self, candidate: MergeCandidate, output: Output, failure: Failure, cost: Cost) -> None:
         """Report it, and remove the weights of an older request as well. Raises OSError."""
         del output
-        files.remove_folder(self._root / files.merge_folder(self._request.search.uid, candidate.id))
+        files.remove_folder(self._final(candidate))
         report = publication.report(self._request, candidate, self._prepared, cost)
         self._report(report.model_copy(update={"bytes_written": 0, "failure": failure}))
+
+    def _final(self, candidate: MergeCandidate) -> Path:
+        return self._root / files.merge_folder(self._request.search.uid, candidate.id)
 
     def _report(self, report: MergeReport) -> None:
         publish_report(self._root / files.merge_report(self._request.search.uid, report.candidate), report)

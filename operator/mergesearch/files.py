@@ -172,6 +172,13 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def remove_slices(workspace: Path, uid: str, candidate: str) -> None:
+    """Remove all slices of a candidate that wait to become a merge. Raises InvalidRequestError."""
+    pattern = slices_folder(uid, escape(candidate), "?" * SLICES_HASH_CHARACTERS, "*").name
+    for slices in resolve_inside(workspace, merges_folder(uid)).glob(pattern):
+        shutil.rmtree(slices, ignore_errors=True)
+
+
 def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
     """Remove the weights of `candidates`, and slices of them, if the folder carries this search's marker; return those
     that were there.
@@ -187,8 +194,5 @@ def remove_merges(workspace: Path, uid: str, candidates: tuple[str, ...]) -> tup
         if folder.parent == root and folder.is_dir() and not folder.is_symlink():
             remove_folder(folder)
             removed.append(candidate)
-        for slices in root.glob(
-            f"{TEMPORARY_PREFIX}{escape(candidate)}-{'?' * SLICES_HASH_CHARACTERS}-*{SLICES_SUFFIX}"
-        ):
-            shutil.rmtree(slices, ignore_errors=True)
+        remove_slices(workspace, uid, candidate)
     return tuple(removed)

@@ -252,6 +252,26 @@ def test_a_killed_slice_costs_its_own_work_only_and_the_bytes_are_those_of_a_who
         assert filecmp.cmp(path, scene.merged() / path.name, shallow=False), path.name
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_two_processes_of_every_slice_at_once_end_well_and_leave_one_merge(scene: Scene, number: int) -> None:
+    weights = (0.5, 0.25 + number / 100, 0.25 - number / 100)
+    for name in "abc":
+        entries = {f"{n}.weight": ("BF16", (512,), b"\x40\x3f" * 512) for n in range(2 * SLICES)}
+        scenes.write_checkpoint(scene.checkpoints / name, {**scenes.tensors(), **entries})
+    request = scenes.a_request("abc", weights, slices=SLICES, max_shard_bytes=1024)
+
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(started(scene, request, ["--slice", f"{index % SLICES}/{SLICES}"]))
+            for index in range(2 * SLICES)
+        ]
+        codes = [process.wait(PATIENCE) for process in processes]
+
+    assert codes == [ExitCode.DONE] * len(codes)
+    assert scene.leftovers() == ["g0-0"]
+    assert record.find_finished(scene.merged(), request.hash_of(request.candidates[0])) is not None
+
+
 # --- Memory, descriptors, imports ---
 
 
@@ -274,7 +294,7 @@ def test_memory_that_is_too_small_is_refused_with_the_numbers(scene: Scene) -> N
     ended = run(scene, scene.request(), more=["--memory", "64Mi"])
 
     assert ended.returncode == ExitCode.INVALID_REQUEST
-    assert "64 MiB of memory are too little: a merge of 3 inputs with 1 candidates at once takes at" in ended.stderr
+    assert "64 MiB of memory are too little: a merge of 3 inputs with 1 candidates at once, 12 tensors" in ended.stderr
 
 
 def test_more_shards_than_a_process_may_open_by_default_are_merged(scene: Scene) -> None:

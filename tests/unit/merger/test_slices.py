@@ -294,6 +294,17 @@ def test_a_merge_that_is_to_be_kept_from_now_on_gets_the_digests_of_slices_that_
     assert contents(scene.merged()) == whole
 
 
+def test_slices_that_stayed_beside_their_published_merge_go_with_the_next_look(scene: Scene) -> None:
+    """As after a process that died between the two."""
+    for index in range(COUNT):
+        scene.ask(shared(), own(index))
+    (parts(scene).place(0)).mkdir(parents=True)
+
+    scene.ask(shared(), own(0))
+
+    assert scene.leftovers() == ["g0-0"]
+
+
 def test_what_a_dead_pod_has_left_among_the_slices_is_removed(scene: Scene) -> None:
     scene.ask(shared(), own(0))
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
