@@ -92,23 +92,29 @@ class Plan:
                 yield from self._units(number, shard)
 
     def _units(self, number: int, shard: Shard) -> Iterator[Unit]:
-        """As long as the one before, if a slot can hold that; else half as long, and half again."""
-        begin, step = 0, max(self.slot_bytes // self.outputs // self.chunk_bytes, 1) * self.chunk_bytes
+        """As long as the one before, or what a slot seems to hold where that is less, or at least a tenth more."""
+        begin, step = 0, self._longest
         while begin < shard.size:
             unit = self._unit(number, shard, begin, min(begin + step, shard.size))
-            if unit.slot_bytes(self.outputs) <= self.slot_bytes:
+            taken = unit.slot_bytes(self.outputs)
+            if taken <= self.slot_bytes:
                 yield unit
                 begin = unit.end
+                step = self._step(step, taken) if 10 * taken <= 9 * self.slot_bytes else step
             elif step == self.chunk_bytes:
-                needed = unit.slot_bytes(self.outputs)
-                raise ValueError(f"a slot of {self.slot_bytes} bytes cannot hold a chunk, which takes {needed}")
+                raise ValueError(f"a slot of {self.slot_bytes} bytes cannot hold a chunk, which takes {taken}")
             else:
-                step = self._shorter(step, unit)
+                step = self._step(step, taken)
 
-    def _shorter(self, step: int, unit: Unit) -> int:
-        """A step that should fit, when one of this length did not."""
-        guess = step * self.slot_bytes // unit.slot_bytes(self.outputs)
-        return max(min(guess, step - 1) // self.chunk_bytes, 1) * self.chunk_bytes
+    @property
+    def _longest(self) -> int:
+        """What a slot holds of the outputs alone, in whole chunks."""
+        return max(self.slot_bytes // self.outputs // self.chunk_bytes, 1) * self.chunk_bytes
+
+    def _step(self, step: int, taken: int) -> int:
+        """How long a unit may be, when one of length `step` takes so many bytes of a slot."""
+        guess = step * self.slot_bytes // taken // self.chunk_bytes * self.chunk_bytes
+        return min(max(guess, self.chunk_bytes), self._longest)
 
     def _unit(self, number: int, shard: Shard, begin: int, end: int) -> Unit:
         places = list(_ranges(shard, begin, end))

@@ -204,6 +204,35 @@ def test_what_follows_on_in_a_file_is_read_at_once() -> None:
     assert [(read.input, read.begin, read.size) for read in unit.reads] == [(0, 8, 400), (1, 8, 400)]
 
 
+HARD_TO_READ = {
+    "a tensor that the inputs hold in fp32": ([("wide", "F32", 20_000)], 13),
+    "many tensors that lie elsewhere in the inputs": ([(f"tiny-{n}", "BF16", 1) for n in range(300)], 7),
+}
+
+
+@pytest.mark.parametrize(("first", "cost"), HARD_TO_READ.values(), ids=HARD_TO_READ)
+def test_units_grow_again_after_what_takes_more_of_a_slot(first: list[tuple[str, str, int]], cost: int) -> None:
+    first, last = [*first], [("narrow", "BF16", 100_000)]
+
+    alone, before, both = (units_of(found) for found in (last, first, [*first, *last]))
+
+    assert len(before) <= cost
+    assert len(both) <= len(before) + len(alone) + 2
+
+
+def units_of(tensors: list[tuple[str, str, int]]) -> list[plan.Unit]:
+    """The units of tensors (name, dtype in the inputs, elements) in bf16, which both inputs hold from last to first."""
+    at, places = 8, {}
+    for name, dtype, elements in reversed(tensors):
+        size = elements * dtypes.width(dtype)
+        places[name] = Place(0, header.Tensor(name, dtype, (elements,), at, at + size))
+        at += size
+    files = (WeightFile("x", Path("x"), at, 0, "", tuple(place.tensor for place in places.values())),)
+    inputs = [Checkpoint(name, name, Path(), files, places, {}, {}, ()) for name in "ab"]
+    found = layout.lay_out([OutputTensor(name, "BF16", (elements,)) for name, _, elements in tensors], 10**6)
+    return list(plan.Plan(found, inputs, 1, 16_384, 64).units())
+
+
 def test_units_of_some_shards_only_can_be_asked_for() -> None:
     assert list(a_plan(10_000, 4096).units([1])) == []
 
