@@ -7,32 +7,27 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mergesearch.contract import Checkpoint, VolumePath
 from mergesearch.errors import ExitCode, MergeSearchError
 from mergesearch.worker import Volumes
-from mergesearch_merger import dtypes, estimate, findings, inspection, machine, output, settings
+from mergesearch_merger import dtypes, estimate, findings, inspection, output, plan_arguments, slices
 from mergesearch_merger.estimate import Estimate, Sizes
 
-NAME = "plan"
+NAME = plan_arguments.NAME
 ROOT = ""
 """Name of the volume that is the whole file system, so that folders are known by their paths."""
-SHARD_BYTES = 5 * 2**30
-"""As a request leaves it."""
-BANDWIDTH = 10**9
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+NONE = "-"
 COLUMNS = ("one pass", "reads", "writes", "disk", "memory", "seconds", "each")
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the plan. Returns the exit code; ends with 2 where the arguments are wrong."""
-    parser = _parser()
-    given = parser.parse_args(argv)
-    if bool(given.folders) == (given.parameters is not None):
-        parser.error("give either the folders of checkpoints or --parameters with --checkpoints")
+    given = plan_arguments.parse(argv)
     try:
         sizes = _of_folders(given) if given.folders else _of_numbers(given)
     except MergeSearchError as error:
@@ -48,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     short = [one for one in found if one.memory_bytes is None]
     for one in short:
         sys.stderr.write(
-            f"{_name(one)}: {_size(own.memory_bytes)} of memory are too little, it takes at least "
-            f"{_size(one.least_memory_bytes)}\n"
+            f"{_name(one, sizes)}: {_size(own.memory_bytes)} of memory are too little, it takes at least "
+            f"{-(-one.least_memory_bytes // 10**6)} MB\n"  # rounded up, so that this much is enough
         )
     return ExitCode.INVALID_REQUEST if short else ExitCode.DONE
 
@@ -80,9 +75,9 @@ def _of_numbers(given: argparse.Namespace) -> Sizes:
 
 def _passes(given: argparse.Namespace) -> Iterator[tuple[int, int]]:
     """Candidates and slices of each line."""
-    for slices in dict.fromkeys((1, given.slices)):
+    for processes in dict.fromkeys((1, given.slices)):
         for candidates in dict.fromkeys((1, given.candidates)):
-            yield candidates, slices
+            yield candidates, processes
 
 
 def _document(sizes: Sizes, own: estimate.Machine, found: Sequence[Estimate]) -> str:
@@ -92,7 +87,7 @@ def _document(sizes: Sizes, own: estimate.Machine, found: Sequence[Estimate]) ->
         "outputBytes": sizes.layout.size + sizes.other_bytes,
         "shards": len(sizes.layout.shards),
         "machine": _camel(dataclasses.asdict(own)),
-        "passes": [_camel(dataclasses.asdict(one)) for one in found],
+        "passes": [_camel(dataclasses.asdict(one) | {"working_slices": _working(one, sizes)}) for one in found],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -106,7 +101,7 @@ def _split(fields: dict[str, Any]) -> Iterator[tuple[list[str], Any]]:
 
 
 def _table(sizes: Sizes, own: estimate.Machine, found: Sequence[Estimate]) -> str:
-    rows = [COLUMNS, *(_row(one) for one in found)]
+    rows = [COLUMNS, *(_row(one, sizes) for one in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         f"{findings.counted(len(sizes.input_bytes), 'checkpoint')} of {sizes.elements:,} elements; a merge "
@@ -119,89 +114,43 @@ def _table(sizes: Sizes, own: estimate.Machine, found: Sequence[Estimate]) -> st
     return "\n".join(lines) + "\n"
 
 
-def _row(one: Estimate) -> tuple[str, ...]:
-    memory = "too little" if one.memory_bytes is None else _size(one.memory_bytes)
+def _row(one: Estimate, sizes: Sizes) -> tuple[str, ...]:
+    fits = one.memory_bytes is not None
     return (
-        _name(one),
+        _name(one, sizes),
         _size(one.read_bytes),
         _size(one.written_bytes),
         _size(one.disk_bytes),
-        memory,
-        f"{one.seconds:.0f}",
-        f"{one.seconds / one.candidates:.0f}",
+        "too little" if one.memory_bytes is None else _size(one.memory_bytes),
+        seconds(one.seconds) if fits else NONE,
+        seconds(one.seconds / one.candidates) if fits else NONE,
     )
 
 
-def _name(one: Estimate) -> str:
-    return findings.counted(one.candidates, "merge") + (f" in {one.slices} slices" if one.slices > 1 else "")
+def _name(one: Estimate, sizes: Sizes) -> str:
+    name = findings.counted(one.candidates, "merge")
+    if one.slices == 1:
+        return name
+    working = _working(one, sizes)
+    return f"{name} in {one.slices} slices" + (f" ({working} work)" if working < one.slices else "")
+
+
+def _working(one: Estimate, sizes: Sizes) -> int:
+    """How many slices have a shard to write."""
+    return len(set(slices.owners(sizes.layout, one.slices)))
+
+
+def seconds(value: float) -> str:
+    """In digits that mean something."""
+    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
 def _size(count: float) -> str:
+    """With three digits, in the units in which bandwidths and disks are sold."""
     value, unit = float(count), UNITS[0]
     for unit in UNITS:  # noqa: B007 - the last unit stays
-        if value < 1024:
+        if value < 999.5:
             break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"mergesearch-merger {NAME}",
-        description="Says what a merge will read, write, hold and take. Of checkpoints, the headers are read.",
-    )
-    parser.add_argument("folders", nargs="*", metavar="DIR", help="folder of a checkpoint; tokenizer from the first")
-    parser.add_argument("--parameters", type=_number(1e15), metavar="N", help="of a checkpoint, such as 70e9")
-    parser.add_argument(
-        "--checkpoints", type=_number(1024), default=2, metavar="N", help="how many of them (default 2)"
-    )
-    parser.add_argument(
-        "--input-dtype", choices=dtypes.OUTPUTS, default="bfloat16", help="of theirs (default bfloat16)"
-    )
-    parser.add_argument("--dtype", choices=dtypes.OUTPUTS, default="bfloat16", help="of the merges (default bfloat16)")
-    parser.add_argument(
-        "--max-shard-size", type=settings.size, default=SHARD_BYTES, metavar="SIZE", help="of the merges (default 5Gi)"
-    )
-    parser.add_argument(
-        "--candidates", type=_number(1024), default=8, metavar="K", help="merges of a batch (default 8)"
-    )
-    parser.add_argument("--slices", type=_number(64), default=4, metavar="N", help="processes that share (default 4)")
-    parser.add_argument(
-        "--memory",
-        type=settings.size,
-        default=settings.default_memory(),
-        metavar="SIZE",
-        help="(default: this host's)",
-    )
-    parser.add_argument(
-        "--cpus",
-        type=_number(1024),
-        default=machine.cpus(),
-        metavar="N",
-        help="of each process (default: of this host)",
-    )
-    for name in ("read", "write"):
-        parser.add_argument(
-            f"--{name}-bandwidth",
-            type=settings.size,
-            default=BANDWIDTH,
-            metavar="SIZE",
-            help="bytes a second (default 1G)",
-        )
-    parser.add_argument("--json", action="store_true", help="for programs")
-    return parser
-
-
-def _number(largest: float) -> Callable[[str], int]:
-    """The type of an argument: a whole number from 1, also such as 70e9."""
-
-    def parse(text: str) -> int:
-        try:
-            found = float(text)
-        except ValueError:
-            found = 0.0
-        if not (1 <= found <= largest and found.is_integer()):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {largest:g}")
-        return int(found)
-
-    return parse
+        value /= 1000
+    digits = 0 if unit == UNITS[0] or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {unit}"

@@ -1,5 +1,7 @@
 """How several processes share a merge: each writes whole shards of the output. Pure."""
 
+from collections.abc import Iterator
+
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch_merger.layout import Layout
@@ -12,13 +14,15 @@ def shards(layout: Layout, index: int, count: int) -> frozenset[int]:
     which its middle byte lies. So no slice is larger than its fair share and one shard, and with fewer shards than
     slices some have nothing to do.
     """
-    found = set()
-    begin = 0
-    for number, shard in enumerate(layout.shards):
-        if (2 * begin + shard.size) * count // (2 * layout.size) == index:
-            found.add(number)
+    return frozenset(number for number, owner in enumerate(owners(layout, count)) if owner == index)
+
+
+def owners(layout: Layout, count: int) -> Iterator[int]:
+    """Of each shard, in order, the slice of `count` that writes it."""
+    begin, total = 0, layout.size
+    for shard in layout.shards:
+        yield (2 * begin + shard.size) * count // (2 * total)
         begin += shard.size
-    return frozenset(found)
 
 
 def resolve(own: tuple[int, int | None] | None, wanted: int) -> tuple[int, int] | None:

@@ -145,7 +145,7 @@ def test_too_little_memory_is_told_for_each_pass_that_needs_more(capsys: pytest.
     assert plan_command.main(argv) == ExitCode.INVALID_REQUEST
 
     told = capsys.readouterr()
-    assert "8 merges: 70.0 MiB of memory are too little, it takes at least" in told.err
+    assert "8 merges: 73.4 MB of memory are too little, it takes at least" in told.err
     assert "\n1 merge:" not in told.err
     assert "too little" in told.out
 
@@ -238,7 +238,7 @@ def test_wrong_arguments_end_with_2(argv: list[str], capsys: pytest.CaptureFixtu
 TOO_MANY_FILES = {
     "a number that is no model's": (["--parameters", "1e15"], 372_530),
     "very small files": (["--parameters", "6.9e9", "--max-shard-size", "100Ki"], 134_766),
-    "one file too many": (["--parameters", "5000001", "--max-shard-size", "1k"], 10_001),
+    "one file too many": (["--parameters", "5120001", "--max-shard-size", "1Ki"], 10_001),
 }
 
 
@@ -273,7 +273,7 @@ def test_the_entry_point_prints_a_line_for_each_pass(scene: Scene) -> None:
 
     lines = done.stdout.splitlines()
     assert lines[0].startswith("3 checkpoints of 18 elements; a merge has ")
-    assert "4 processors, 1.0 GiB of memory, reads 1 GB/s, writes 1 GB/s" in lines[1]
+    assert "4 processors, 1.07 GB of memory, reads 1 GB/s, writes 1 GB/s" in lines[1]
     starts = ("one pass", "1 merge ", "3 merges ", "1 merge in 2 slices ", "3 merges in 2 slices ")
     assert all(line.startswith(start) for line, start in zip(lines[3:], starts, strict=True))
     assert scene.leftovers() == []
