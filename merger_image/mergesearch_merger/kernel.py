@@ -9,12 +9,14 @@ same. The product and the sum are two roundings, never a fused one, and no eleme
 batches cannot change a bit, and neither can the processor. Rounding is to nearest, ties to even. Buffers are reused:
 their size depends on the tile and on the number of candidates, not on the number of inputs.
 
-A sum of n inputs meets n + 1 roundings on its way: that of a weight, of a product, and of n - 1 additions. Its error is
-so at most (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), with u = 2^-24 for fp32 sums and
-2^-53 for fp64 sums, and one half of the least subnormal for each product that underflows:
+A sum of n inputs meets r = n + 1 roundings on its way: that of a weight, of a product, and of n - 1 additions; and
+r = n + 2 where inputs are fp64 and the sums fp32, since x itself is rounded first. Its error is so at most (Higham,
+Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), with u = 2^-24 for fp32 sums and 2^-53 for fp64
+sums, and h, one half of the least subnormal (2^-150, 2^-1075), for each x and each product that underflows:
 
-    |s - exact|  <=  (n + 1) u / (1 - (n + 1) u) · (|w1·x1| + ... + |wn·xn|)  +  n · 2^-150  (fp64: n · 2^-1075)
+    |s - exact|  <=  r u / (1 - r u) · (|w1·x1| + ... + |wn·xn|)  +  n h  (of fp64 inputs in fp32: 3 n h)
 
+That holds for weights from 0 to 1, unless one is so small that it is itself subnormal in the sums' precision.
 The output is s rounded once more, correctly. So it is the correctly rounded exact sum, but where a tie lies within that
 error of it; then it is the neighbour on the other side of the tie.
 

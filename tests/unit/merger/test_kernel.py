@@ -106,32 +106,67 @@ def exact(tensor: torch.Tensor) -> list[Fraction]:
     return [Fraction(value) for value in tensor.double().tolist()]
 
 
-@given(st.data(), weight_lists, st.sampled_from(OUTPUTS), st.sampled_from(["BF16", "F16", "F32"]))
+def bound(terms: list[Fraction], output: str, dtype: str) -> Fraction:
+    """How far a sum may be from that of the exact terms."""
+    unit, least = UNIT[output]
+    narrowed = dtype == "F64" and output != "F32"
+    roundings = (len(terms) + (2 if narrowed else 1)) * unit
+    return roundings / (1 - roundings) * sum(map(abs, terms)) + len(terms) * least * (3 if narrowed else 1)
+
+
+def rounds_to(value: torch.Tensor) -> tuple[Fraction | int, Fraction | int]:
+    """The least and the largest number that `value`, a scalar, is the nearest to."""
+    neighbours = [value, *(torch.nextafter(value, torch.tensor(end, dtype=value.dtype)) for end in (-INF, INF))]
+    below, above = min(neighbours), max(neighbours)
+    lowest = (exact(value[None])[0] + exact(below[None])[0]) / 2 if torch.isfinite(below) else -(2**200)
+    highest = (exact(value[None])[0] + exact(above[None])[0]) / 2 if torch.isfinite(above) else 2**200
+    return lowest, highest
+
+
+def drawn_tensor(data: st.DataObject, dtype: str) -> torch.Tensor:
+    """Six finite numbers of any size; those of fp64 lie beside such of fp32, so that few are too large for its sums."""
+    width = 16 if dtype in ("BF16", "F16") else 32
+    words = data.draw(st.lists(st.integers(0, 2**width - 1), min_size=6, max_size=6))
+    narrow = "F32" if dtype == "F64" else dtype
+    drawn = torch.tensor(words, dtype=torch.int64).to(torch.uint16 if width == 16 else torch.uint32)
+    tensor = drawn.view(DTYPES[narrow])
+    tensor = torch.where(torch.isfinite(tensor), tensor, torch.zeros_like(tensor))
+    if dtype != "F64":
+        return tensor
+    beside = data.draw(st.lists(st.integers(0, 127), min_size=6, max_size=6))
+    return tensor.double() * (1 + torch.tensor(beside, dtype=torch.float64) * 2.0**-30)
+
+
+normal_weights = st.lists(st.floats(0, 1).map(lambda w: w if w >= 2.0**-126 else 0.0), min_size=1, max_size=5)
+
+
+@given(st.data(), normal_weights, st.sampled_from(OUTPUTS), st.sampled_from(sorted(DTYPES)))
 def test_no_output_is_further_from_the_exact_sum_than_the_bound_says(
     data: st.DataObject, weights: list[float], output: str, dtype: str
 ) -> None:
-    width = 16 if dtype in ("BF16", "F16") else 32
-    words = st.lists(st.integers(0, 2**width - 1), min_size=6, max_size=6)
-    inputs = []
-    for _ in weights:
-        drawn = torch.tensor(data.draw(words), dtype=torch.int64)
-        tensor = drawn.to(torch.uint16 if width == 16 else torch.uint32).view(DTYPES[dtype])
-        inputs.append(torch.where(torch.isfinite(tensor), tensor, torch.zeros_like(tensor)))
+    inputs = [drawn_tensor(data, dtype) for _ in weights]
 
     found, _, _ = merged(weights, inputs, output)
 
-    unit, least = UNIT[output]
-    roundings = (len(weights) + 1) * unit
     for number, value in enumerate(found):
         if not torch.isfinite(value):
             continue
         terms = [Fraction(weight) * exact(tensor)[number] for weight, tensor in zip(weights, inputs, strict=True)]
-        error = roundings / (1 - roundings) * sum(map(abs, terms)) + len(weights) * least
-        neighbours = [value, *(torch.nextafter(value, torch.tensor(end, dtype=value.dtype)) for end in (-INF, INF))]
-        below, above = min(neighbours), max(neighbours)
-        lowest = (exact(value[None])[0] + exact(below[None])[0]) / 2 if torch.isfinite(below) else -(2**200)
-        highest = (exact(value[None])[0] + exact(above[None])[0]) / 2 if torch.isfinite(above) else 2**200
+        lowest, highest = rounds_to(value)
+        error = bound(terms, output, dtype)
         assert lowest - error <= sum(terms) <= highest + error
+
+
+def test_an_input_in_fp64_meets_one_rounding_more_on_its_way_to_fp16() -> None:
+    """Weight, input and product are all rounded to the same side, and the sum lands on the other side of a tie."""
+    weight, number = float.fromhex("0x1.000e70ff7ced9p-1"), float.fromhex("0x1.001190ff7ced9p+0")
+
+    found, _, _ = merged([weight], [torch.tensor([number], dtype=torch.float64)], "F16")
+
+    term = Fraction(weight) * Fraction(number)
+    lowest, highest = rounds_to(found[0])
+    beyond = max(lowest - term, term - highest)
+    assert bound([term], "F16", "F32") < beyond <= bound([term], "F16", "F64")
 
 
 TIES = {
