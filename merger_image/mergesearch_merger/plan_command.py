@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     short = [one for one in found if one.memory_bytes is None]
     for one in short:
         sys.stderr.write(
-            f"{_name(one, sizes)}: {_size(own.memory_bytes)} of memory are too little, it takes at least "
+            f"{_name(one, sizes)}: {size(own.memory_bytes)} of memory are too little, it takes at least "
             f"{-(-one.least_memory_bytes // 10**6)} MB\n"  # rounded up, so that this much is enough
         )
     return ExitCode.INVALID_REQUEST if short else ExitCode.DONE
@@ -105,8 +105,8 @@ def _table(sizes: Sizes, own: estimate.Machine, found: Sequence[Estimate]) -> st
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         f"{findings.counted(len(sizes.input_bytes), 'checkpoint')} of {sizes.elements:,} elements; a merge "
-        f"has {_size(sizes.layout.size)} in {findings.counted(len(sizes.layout.shards), 'shard')}",
-        f"each process: {findings.counted(own.processors, 'processor')}, {_size(own.memory_bytes)} of memory, reads "
+        f"has {size(sizes.layout.size)} in {findings.counted(len(sizes.layout.shards), 'shard')}",
+        f"each process: {findings.counted(own.processors, 'processor')}, {size(own.memory_bytes)} of memory, reads "
         f"{own.read_bandwidth / 1e9:g} GB/s, writes {own.write_bandwidth / 1e9:g} GB/s",
         "",
     ]
@@ -118,10 +118,10 @@ def _row(one: Estimate, sizes: Sizes) -> tuple[str, ...]:
     fits = one.memory_bytes is not None
     return (
         _name(one, sizes),
-        _size(one.read_bytes),
-        _size(one.written_bytes),
-        _size(one.disk_bytes),
-        "too little" if one.memory_bytes is None else _size(one.memory_bytes),
+        size(one.read_bytes),
+        size(one.written_bytes),
+        size(one.disk_bytes),
+        "too little" if one.memory_bytes is None else size(one.memory_bytes),
         seconds(one.seconds) if fits else NONE,
         seconds(one.seconds / one.candidates) if fits else NONE,
     )
@@ -145,7 +145,7 @@ def seconds(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
     """With three digits, in the units in which bandwidths and disks are sold."""
     value, unit = float(count), UNITS[0]
     for unit in UNITS:  # noqa: B007 - the last unit stays

@@ -10,19 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mergesearch_merger import budget, estimate, plan_command
+from mergesearch_merger import budget, estimate, findings, plan_command
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "sizing.md"
 MODELS = {"8B": "8.03e9", "70B": "70.6e9", "104B": "103.8e9"}
 CHECKPOINTS = (4, 8, 16)
 PASSES = {"one merge": (1, 1), "8 merges": (8, 1), "one merge in 4 slices": (1, 4)}
-MACHINE = ("--cpus", "8", "--memory", "512Mi", "--read-bandwidth", "1G", "--write-bandwidth", "1G")
-INTRODUCTION = f"""# Sizing
+MACHINE = ("--cpus", "8", "--memory", "512M", "--read-bandwidth", "1G", "--write-bandwidth", "1G")
+INTRODUCTION = """# Sizing
 
 What merges read, write, hold and take. Generated from the words of `mergesearch-merger plan` by `make generate`.
 
 ```sh
-docker run --rm $registry/merger:0.1.0 plan --parameters 70e9 --checkpoints 8 --read-bandwidth 2G --write-bandwidth 1G
+registry=registry.example/mergesearch   # where your images are: docs/operations.md
+docker run --rm $registry/merger:0.1.0 plan --parameters 70B --checkpoints 8 --read-bandwidth 2G --write-bandwidth 1G
 mergesearch-merger plan /data/checkpoints/chat /data/checkpoints/code --candidates 8   # of these, from their headers
 ```
 
@@ -33,25 +34,36 @@ search computes bytes and memory of its own checkpoints, before anything is spen
 - **Read**: every weight of every checkpoint once for each pass, whatever the number of merges that the pass writes
   (`merger.batch`). A checkpoint with weight 0 in all of them is not read.
 - **Written**: every merge once. Disk is what the merges take in the end; nothing else is written on the way.
-- **Memory** depends on the number of processors and on that of merges in a pass, but not on the size of the weights. A
-  merger may take half of what its container allows, or `--memory` (in a pod the variable `MERGESEARCH_MERGER_MEMORY`).
-  What the table says is what it takes where it may; with less it works in smaller steps or fewer threads, and it
-  refuses less than 80 MiB for 8 merges of 16 checkpoints. Headers come on top,
-  {budget.TENSOR_BYTES} bytes for each tensor of each checkpoint and of the merge: 9 MiB for 16 checkpoints of 720
-  tensors, 275 MiB for 8 of 40,000. Sizes alone do not tell them, folders do. The page cache comes on top too, and is
-  given back when others need it.
+- **Memory**: a merger may take half of what its container allows, or `--memory` (in a pod the variable
+  `MERGESEARCH_MERGER_MEMORY`). What the table says is what it takes where it may: it grows with the processors and with
+  the merges of a pass, and neither with the size of the weights nor with the number of checkpoints. With less it works
+  in smaller steps or fewer threads. The least, below which it refuses the request, grows with the checkpoints too:
+  {least}.
+  Headers come on top, {tensor_bytes} bytes for each tensor of each checkpoint and of the merge: 10 MB for 16
+  checkpoints of 720 tensors, 288 MB for 8 of 40,000. Sizes alone do not tell them, folders do. The page cache comes on
+  top too, and is given back when others need it.
 - **Seconds**: the slower of reading and writing, which overlap, and the sums:
   `max(read / read bandwidth, written / write bandwidth) + elements x checkpoints x merges x
-  {estimate.SECONDS_PER_TERM * 1e9:g} ns / processors`. The start of a pod, and waiting for one, come on top.
-- **Slices** (`merger.slices`) share a pass by whole files: the largest part counts, so make the files small enough for
-  all of them (`merge.maxShardSize`). They save time where each has a bandwidth of its own: on nodes that read from a
-  parallel file system, not on one disk.
+  {nanoseconds:g} ns / processors`. The start of a pod, and waiting for one, come on top.
+- **Slices** (`merger.slices`) share a pass by whole files: the largest part counts, and with more slices than files
+  some have nothing to do, as the table says (`3 work`). Make the files small enough for all of them
+  (`merge.maxShardSize`). They save time where each has a bandwidth of its own: on nodes that read from a parallel file
+  system, not on one disk.
 
-Measure the bandwidths where the pods will run: `dd if=FILE of=/dev/null bs=16M iflag=direct` for reading,
-`dd if=/dev/zero of=FILE bs=16M count=640 oflag=direct` for writing.
+Measure the bandwidths where the pods will run, on the volumes that they use. For reading, with a file of gigabytes:
 
-Checkpoints and merges in bfloat16, files of 5 GiB; each process has 8 processors, may take 512 MiB of memory, and reads
-and writes 1 GB a second:
+```sh
+dd if=FILE of=/dev/null bs=16M iflag=direct
+```
+
+For writing; this writes 10 GiB, so have them free, and removes them again:
+
+```sh
+dd if=/dev/zero of=bandwidth.tmp bs=16M count=640 oflag=direct conv=fsync; rm bandwidth.tmp
+```
+
+Checkpoints and merges in bfloat16, files of 5 GiB; each process has 8 processors, may take 512 MB of memory, and reads
+and writes 1 GB a second. 1 GB is 10^9 bytes:
 
 | model | checkpoints | in one pass | read | written, disk | memory of a process | seconds | for each merge |
 |---|---|---|---|---|---|---|---|
@@ -63,7 +75,22 @@ def render() -> str:
     rows = (
         row for name, parameters in MODELS.items() for count in CHECKPOINTS for row in _rows(name, parameters, count)
     )
-    return INTRODUCTION + "".join(rows)
+    words = {
+        "least": _least(),
+        "tensor_bytes": budget.TENSOR_BYTES,
+        "nanoseconds": estimate.SECONDS_PER_TERM * 1e9,
+    }
+    return INTRODUCTION.format_map(words) + "".join(rows)
+
+
+def _least() -> str:
+    """The least memory of a few passes, rounded up, so that this much is enough."""
+    told = []
+    for checkpoints, candidates in ((2, 1), (16, 1), (16, 8)):
+        found = _said(["--parameters", "8e9", "--checkpoints", str(checkpoints), *MACHINE])
+        least = -(-found[candidates, 1]["leastMemoryBytes"] // 10**6)
+        told.append(f"{least} MB for {findings.counted(candidates, 'merge')} of {checkpoints}")
+    return ", ".join(told)
 
 
 def _rows(name: str, parameters: str, checkpoints: int) -> Iterator[str]:
@@ -81,13 +108,14 @@ def _rows(name: str, parameters: str, checkpoints: int) -> Iterator[str]:
     found = _said(argv)
     for what, key in PASSES.items():
         one = found[key]
+        working = one["workingSlices"]
         cells = [
-            *(name, str(checkpoints), what),
-            f"{one['readBytes'] / 1e9:.0f} GB",
-            f"{one['diskBytes'] / 1e9:.0f} GB",
-            f"{one['memoryBytes'] / 2**20:.0f} MiB",
-            f"{one['seconds']:.0f}",
-            f"{one['seconds'] / one['candidates']:.0f}",
+            *(name, str(checkpoints), what + (f" ({working} work)" if working < one["slices"] else "")),
+            plan_command.size(one["readBytes"]),
+            plan_command.size(one["diskBytes"]),
+            plan_command.size(one["memoryBytes"]),
+            plan_command.seconds(one["seconds"]),
+            plan_command.seconds(one["seconds"] / one["candidates"]),
         ]
         yield f"| {' | '.join(cells)} |\n"
 

@@ -8,7 +8,7 @@ import pytest
 
 from mergesearch.errors import ExitCode
 from mergesearch_merger import estimate, layout, plan_command, slices
-from unit.merger import scenes
+from unit.merger import scenes, sizing_page
 from unit.merger.scenes import Scene
 
 MACHINE = ("--memory", "1G", "--cpus", "4")
@@ -137,3 +137,13 @@ def test_the_shards_of_slices_are_summed_once_for_all_of_them() -> None:
 
     assert len(set(slices.owners(many, 64))) == 64
     assert Counting.sums == 1
+
+
+def test_the_sizing_page_tells_a_least_memory_that_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    told = re.findall(r"(\d+) MB for (\d+) merges? of (\d+)", sizing_page.render())
+
+    assert len(told) == 3
+    for least, candidates, checkpoints in told:
+        argv = ["--parameters", "8B", "--checkpoints", checkpoints, "--candidates", candidates, "--cpus", "8"]
+        assert plan_command.main([*argv, "--memory", f"{least}M"]) == ExitCode.DONE
+        assert plan_command.main([*argv, "--memory", f"{int(least) - 1}M"]) == ExitCode.INVALID_REQUEST
