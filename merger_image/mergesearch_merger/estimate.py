@@ -99,15 +99,15 @@ def estimate(sizes: Sizes, machine: Machine, candidates: int = 1, processes: int
     )
 
 
-def work(sizes: Sizes, candidates: int) -> budget.Work:
-    """What a process has to hold at once."""
+def work(sizes: Sizes, candidates: int, tile_bytes: int = settings.TILE_BYTES) -> budget.Work:
+    """What a process has to hold at once; where tiles are as large as they get, unless it is said."""
     return budget.Work(
         inputs=sizes.input_dtypes,
         output=sizes.output,
         candidates=candidates,
         chunk_bytes=settings.DIGEST_CHUNK_BYTES,
         chunk_runs=sizes.chunk_runs,
-        tile_bytes=settings.TILE_BYTES,
+        tile_bytes=tile_bytes,
         tensors=sizes.tensors,
     )
 

@@ -1,4 +1,5 @@
 """How many processors and how much memory this process may use: what the machine has, and what its container allows.
+And how large a processor's cache is.
 
 Control groups of version 2 and 1 are read where a container mounts its own, at the root of their file system. What is
 not there, or is not a number, limits nothing.
@@ -6,6 +7,8 @@ not there, or is not a number, limits nothing.
 
 import math
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -13,6 +16,9 @@ MEMORY_FILES = ("memory.max", "memory/memory.limit_in_bytes")
 """Of version 2 and of version 1."""
 UNLIMITED_BYTES = 2**60
 """Version 1 says "no limit" by a number near 2**63."""
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+CACHE_NAME = "SC_LEVEL2_CACHE_SIZE"
+"""By which the C library knows it; on some processors it answers 0, and not every library knows the name."""
 
 
 def cpus(groups: Path = CGROUPS) -> int:
@@ -25,6 +31,18 @@ def memory_bytes(groups: Path = CGROUPS) -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [found for name in MEMORY_FILES if (found := _number(groups / name)) is not None]
     return min([machine, *(limit for limit in limits if 0 < limit < UNLIMITED_BYTES)])
+
+
+def level2_cache_bytes(caches: Path = CACHES, ask: Callable[[str], int] = os.sysconf) -> int:
+    """Size of the cache of level 2 of the first processor, or 0 where nobody tells."""
+    for folder in sorted(caches.glob("index*")):
+        size = re.fullmatch(r"(\d+)K", "".join(_words(folder / "size")))
+        if size is not None and _number(folder / "level") == 2:
+            return int(size[1]) * 2**10
+    try:
+        return max(ask(CACHE_NAME), 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def _quota(groups: Path) -> int | None:

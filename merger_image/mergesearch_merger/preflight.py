@@ -62,7 +62,8 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
 def _memory(sizes: Sizes, batch: int, limits: Settings) -> tuple[int, list[Finding]]:
     """What a merger takes for a whole batch, or that it may not take so much."""
     try:
-        found = budget.choose(estimate.work(sizes, batch), limits.threads, limits.memory_bytes, limits.slot_bytes)
+        work = estimate.work(sizes, batch, limits.tile_bytes)
+        found = budget.choose(work, limits.threads, limits.memory_bytes, limits.slot_bytes)
     except budget.BudgetError as error:
         return 0, [Finding(f"{error}; give the merger more, or smaller batches", Reason.OUT_OF_MEMORY)]
     return found.memory_bytes, []

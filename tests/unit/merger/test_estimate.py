@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mergesearch import files
 from mergesearch.contract import MergeReport, PreflightCheckpointsReport
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
-from mergesearch_merger import budget, dtypes, estimate, plan_command
+from mergesearch_merger import budget, dtypes, estimate, plan_command, settings
 from mergesearch_merger.settings import Settings
 from unit.merger import scenes
 from unit.merger.bad_checkpoints import CASES
@@ -68,9 +69,10 @@ def test_the_memory_that_it_names_as_the_least_is_the_least(scene: Scene, capsys
     (one, *_) = said(capsys, *folders(scene), *WHATEVER)["passes"]
     least = one["leastMemoryBytes"]
 
-    answered = scene.ask(scene.request(), Settings(memory_bytes=least - 1))
+    limits = Settings(memory_bytes=least, tile_bytes=settings.TILE_BYTES)
+    answered = scene.ask(scene.request(), replace(limits, memory_bytes=least - 1))
     assert (answered.exit.code, answered.exit.reason) == (ExitCode.INVALID_REQUEST, Reason.OUT_OF_MEMORY)
-    assert scene.ask(scene.request(), Settings(memory_bytes=least)).exit.code == ExitCode.DONE
+    assert scene.ask(scene.request(), limits).exit.code == ExitCode.DONE
 
 
 works = st.builds(

@@ -91,3 +91,14 @@ def test_what_cannot_be_read_on_the_command_line_is_refused(
 def test_what_cannot_be_read_in_the_environment_is_refused_with_its_name(variable: str, text: str) -> None:
     with pytest.raises(ValueError, match=rf"\${variable}.*'{text}'"):
         read([], {variable: text})
+
+
+@pytest.mark.parametrize(
+    ("cache_kib", "tile_kib"), [(0, 128), (256, 32), (512, 32), (1024, 64), (1280, 80), (2048, 128), (16384, 128)]
+)
+def test_a_tile_with_its_sums_takes_half_of_a_cache(cache_kib: int, tile_kib: int) -> None:
+    assert settings.tile_bytes(cache_kib * 2**10) == tile_kib * 2**10
+
+
+def test_tiles_are_made_for_the_processors_that_are_here() -> None:
+    assert read([], {}).tile_bytes == settings.tile_bytes(machine.level2_cache_bytes())
