@@ -7,6 +7,7 @@ from mergesearch.contract import CheckpointFacts, Failure, PreflightCheckpointsR
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Volumes
 from mergesearch_merger import budget, dtypes, estimate, findings, inspection, output, workspace
+from mergesearch_merger.checkpoint import Checkpoint
 from mergesearch_merger.estimate import Sizes
 from mergesearch_merger.findings import Finding
 from mergesearch_merger.settings import Settings
@@ -39,16 +40,7 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
             version=1,
             request_hash=request.hash(),
             failure=_failure(problems),
-            checkpoints=tuple(
-                CheckpointFacts(
-                    name=checkpoint.name,
-                    fingerprint=checkpoint.fingerprint,
-                    bytes=checkpoint.size,
-                    parameters=checkpoint.parameters,
-                    dtypes=checkpoint.dtypes,
-                )
-                for checkpoint in found.checkpoints
-            ),
+            checkpoints=tuple(_facts(checkpoint) for checkpoint in found.checkpoints),
             output_bytes=output_bytes,
             free_bytes=free,
             read_bytes=read,
@@ -56,6 +48,16 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
             model_type=str(found.reference.config.get("model_type", "")) if found.reference else "",
             warnings=findings.warnings(found.findings),
         )
+    )
+
+
+def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
+    return CheckpointFacts(
+        name=checkpoint.name,
+        fingerprint=checkpoint.fingerprint,
+        bytes=checkpoint.size,
+        parameters=checkpoint.parameters,
+        dtypes=checkpoint.dtypes,
     )
 
 
