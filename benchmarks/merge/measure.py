@@ -22,8 +22,6 @@ HERE = Path(__file__).parent
 SMALL = (sys.executable, "-I", "-S")
 FIRST_BYTES = 16 * 2**20
 """More than headers, and what the kernel reads ahead behind them, and less than any pass over weights."""
-DISTURBED_SHARE = 0.1
-"""What others take of the processors at most in a run that counts at once."""
 MOST_TRIES = 2
 LOOK_SECONDS = 0.002
 
@@ -49,7 +47,7 @@ class Bench:
         Raises RuntimeError if it fails or leaves no whole output.
         """
         found: list[Run] = []
-        while len(found) < MOST_TRIES and not (found and found[-1].others_share <= DISTURBED_SHARE):
+        while len(found) < MOST_TRIES and not (found and found[-1].others_share <= records.DISTURBED_SHARE):
             found.append(self._run(tool, folders, state, number, candidates))
         return min(found, key=lambda run: run.others_share)
 
@@ -139,7 +137,7 @@ class Bench:
             busy, began = launch.busy_seconds(), time.monotonic()
             time.sleep(1.0)
             share = (launch.busy_seconds() - busy) / (time.monotonic() - began) / len(os.sched_getaffinity(0))
-            if share <= DISTURBED_SHARE:
+            if share <= records.DISTURBED_SHARE:
                 return
 
     def _require_outputs(self, tool: str, least: float, candidates: int) -> None:

@@ -15,6 +15,8 @@ FLOOR_BATCH = "floor, batch"
 TOOLS = (OURS, OURS_BATCH, MERGEKIT_EXACT, MERGEKIT_FAST, FLOOR, FLOOR_BATCH)
 BATCHES = (OURS_BATCH, FLOOR_BATCH)
 PEERS = (MERGEKIT_EXACT, MERGEKIT_FAST)
+DISTURBED_SHARE = 0.1
+"""What others take of the processors at most while something is measured."""
 WARM, COLD = "warm", "cold"
 
 

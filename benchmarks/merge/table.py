@@ -73,11 +73,12 @@ Cases = dict[tuple[str, int, int, str], Case]
 
 
 def cases(runs: Iterable[Run]) -> Cases:
-    """Rounds of the same put together."""
+    """Rounds of the same put together; those that others disturbed are left out where there are better ones."""
     found: dict[tuple[str, int, int, str], list[Run]] = {}
     for run in runs:
         found.setdefault(Case((run,)).key, []).append(run)
-    return {key: Case(tuple(group)) for key, group in found.items()}
+    quiet = {key: [run for run in group if run.others_share <= records.DISTURBED_SHARE] for key, group in found.items()}
+    return {key: Case(tuple(quiet[key] or group)) for key, group in found.items()}
 
 
 def render(runs: Sequence[Run], accuracies: Sequence[Accuracy], starts: Sequence[Start]) -> str:

@@ -48,6 +48,15 @@ def test_a_case_takes_the_median_of_its_times_and_the_largest_of_its_peaks() -> 
     assert (case.each, case.peak) == (3.0, 9)
 
 
+def test_a_run_that_others_disturbed_counts_only_where_there_is_no_better_one() -> None:
+    disturbed = replace(RUN, seconds=9.0, others_share=0.5)
+
+    (alone,) = table.cases([disturbed]).values()
+    (beside,) = table.cases([disturbed, RUN]).values()
+
+    assert (alone.each, beside.each) == (9.0, 2.0)
+
+
 TIMES_AND_PEAKS = [(3.0, 1), (50.0, 2), (1.0, 9)]
 
 
