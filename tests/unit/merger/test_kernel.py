@@ -2,6 +2,7 @@
 
 import math
 import struct
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mergesearch_merger import budget
 from mergesearch_merger.kernel import Kernel, silent
 from unit.merger import torch_checkpoints
 
@@ -207,6 +209,27 @@ def test_what_is_not_a_number_is_counted(dtype: str, values: list[float], output
     _, nans, infinite = merged([1.0], [torch.tensor(values, dtype=torch.float64).to(DTYPES[dtype])], output)
 
     assert (nans, infinite) == counts
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_tile_takes_no_more_memory_than_the_budget_counts(dtype: str) -> None:
+    elements = 2**15
+    work = budget.Work([[dtype]], "F16", 1, chunk_bytes=8, chunk_runs=1, tile_bytes=elements * 2, tensors=0)
+    stored, content = memoryview(bytes(elements * DTYPES[dtype].itemsize)), memoryview(bytearray(elements * 2))
+
+    tracemalloc.start()
+    try:
+        kernel = Kernel(work.tile_bytes, 1, work.output)
+        kernel.begin(elements, [dtype])
+        kernel.load(stored, dtype)
+        kernel.add(0, 0.5, first=True)
+        kernel.add(0, 0.5, first=False)
+        kernel.round(0, content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak <= work.scratch_bytes + 4096
 
 
 def test_infinities_of_opposite_sign_make_a_nan() -> None:
