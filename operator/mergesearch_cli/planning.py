@@ -2,6 +2,7 @@
 sizes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,27 @@ def plan(file: Path, volume: Sequence[str], given: Given, console: Console) -> N
     )
     console.print(_table(resource, found, known=bool(sizes), at_least=dearer is None))
     lines = [] if sizes else ["Bytes: add --volume checkpoints=DIR."]
+    lines.extend(_about_slices(resource.spec, output, timed=given.seconds is not None))
     for line in [*lines, *_about_time(given.seconds, searched, unseen, dearer)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _about_slices(spec: MergeSearchSpec, output: int, *, timed: bool) -> list[str]:
+    """What the pods that share a merge find to do; `output` is the size of a merge, 0 where nobody knows it."""
+    wanted, largest = spec.merger.slices, bytes_of(spec.merge.max_shard_size)
+    if wanted == 1:
+        return []
+    shards = math.ceil(output / largest)
+    lines = []
+    if 0 < shards < wanted:
+        lines.append(
+            f"Slices: a merge of {words.size(output)} makes about {phrases.count(shards, 'shard')} of "
+            f"{words.size(largest)}, and each of {wanted} pods takes whole shards: about {wanted - shards} of them "
+            "will have nothing to do. Lower merge.maxShardSize or merger.slices."
+        )
+    if timed:
+        lines.append("The time to merge is that of --bandwidth for all pods together: slices do not shorten it here.")
+    return lines
 
 
 def _about_time(seconds: float | None, searched: int | None, unseen: int | None, dearer: float | None) -> list[str]:

@@ -37,6 +37,34 @@ def test_pods_that_share_a_merge_are_said_of_the_cluster(tmp_path: Path) -> None
     assert "on a cluster 9 merger Jobs of 4 pods each, 13 other Jobs" in found
 
 
+SHARED = {
+    "more pods than shards": (
+        {"slices": 4},
+        "Slices: a merge of 2.5 MiB makes about 3 shards of 1.0 MiB, and each of 4 pods takes whole shards: about 1 of "
+        "them will have nothing to do. Lower merge.maxShardSize or merger.slices.",
+    ),
+    "as many": ({"slices": 3}, None),
+    "one": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("merger", "told"), SHARED.values(), ids=SHARED)
+def test_pods_that_will_have_nothing_to_do_are_told_where_sizes_are_known(
+    tmp_path: Path, merger: dict[str, Any], told: str | None
+) -> None:
+    root = weights(tmp_path / "c", 5 * 2**19, 2048)
+    found = planned(tmp_path, f"checkpoints={root}", merger=merger, merge={"maxShardSize": "1Mi"})
+    assert (told in found) if told else ("Slices:" not in found)
+    assert "Slices:" not in planned(tmp_path, merger=merger, merge={"maxShardSize": "1Mi"})
+
+
+def test_the_time_says_that_slices_are_not_reckoned(tmp_path: Path) -> None:
+    words = "slices do not shorten it here"
+    assert words in planned(tmp_path, seconds=90.0, merger={"slices": 4})
+    assert words not in planned(tmp_path, seconds=90.0)
+    assert words not in planned(tmp_path, merger={"slices": 4})
+
+
 def test_sizes_come_from_the_files(tmp_path: Path) -> None:
     root = weights(tmp_path / "c", 4096, 2048)
     assert planning.checkpoint_bytes(search().spec, {"checkpoints": root}) == {"m-0": 4096, "m-1": 2048}
