@@ -11,6 +11,8 @@ from chart.helm import container, render
 from cluster import settings, waiting
 from cluster.handle import Cluster
 from mergesearch.api import manifest
+from mergesearch_merger import estimate
+from mergesearch_merger import settings as settings_of_merger
 
 EXAMPLES = settings.ROOT / "examples" / "cluster"
 QUICKSTART = settings.ROOT / "examples" / "quickstart"
@@ -88,6 +90,18 @@ def test_a_search_has_no_problem_and_finds_its_claims(folder: str) -> None:
     for claim in CLAIMS[folder]:
         assert f"claimName: {claim}" in text
         assert f"name: {claim}\n" in (EXAMPLES / folder / "storage.yaml").read_text()
+
+
+@pytest.mark.parametrize("folder", CLAIMS, ids=["plain", "huggingface"])
+def test_the_memory_of_the_merger_is_what_it_takes_and_not_many_times_as_much(folder: str) -> None:
+    merger = yaml.safe_load((EXAMPLES / folder / "mergesearch.yaml").read_text())["spec"]["merger"]["resources"]
+    asked, allowed = (settings_of_merger.size(merger[part]["memory"]) for part in ("requests", "limits"))
+    sizes = estimate.of_numbers(8 * 10**9, 16, "BF16", "BF16", 5 * 2**30)
+    share = int(allowed * settings_of_merger.MEMORY_SHARE)
+    machine = estimate.Machine(int(merger["requests"]["cpu"]), share, 1e9, 1e9)
+    taken = estimate.estimate(sizes, machine, candidates=8).memory_bytes
+    assert taken is not None
+    assert taken <= asked <= 8 * taken
 
 
 def test_an_api_server_takes_the_quickstart_and_its_volumes(serving_cluster: Cluster) -> None:
