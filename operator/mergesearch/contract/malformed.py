@@ -4,11 +4,10 @@ the words of the library that validates are not theirs to know.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 MOST_TOLD = 20
 """Problems of one document that are told; the others are counted."""
@@ -34,12 +33,12 @@ def _lines(error: ValidationError) -> Iterator[str]:
             yield _one_line(_sentence(one))
 
 
-def _follows_from_others(one: ErrorDetails) -> bool:
+def _follows_from_others(one: Mapping[str, Any]) -> bool:
     """Entries that are broken themselves are not counted, so that a list seems too short that is not."""
     return one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]
 
 
-def _sentence(one: ErrorDetails) -> str:  # noqa: PLR0911 - one return for each type
+def _sentence(one: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return for each type
     # The first step says by which kind the document was read.
     place, found = _place(one["loc"][1:]), _found(one["input"])
     if one["loc"][-1:] and one["loc"][-1] in PLAIN_TYPES:
