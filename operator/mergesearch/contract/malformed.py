@@ -35,7 +35,7 @@ def _lines(error: ValidationError) -> Iterator[str]:
 
 def _follows_from_others(one: Mapping[str, Any]) -> bool:
     """Entries that are broken themselves are not counted, so that a list seems too short that is not."""
-    return one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]
+    return bool(one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"])
 
 
 def _sentence(one: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return for each type
