@@ -162,7 +162,7 @@ class Arithmetic:
 
     def allocate(self, size: int) -> memoryview:
         """Memory for a slot, untouched: pages that no unit reaches cost nothing."""
-        return memoryview(mmap.mmap(-1, size))
+        return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
     def worker(self) -> "Worker":
         """For one thread."""

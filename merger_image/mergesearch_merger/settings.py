@@ -38,7 +38,7 @@ LEAST_TILE_BYTES = 32 * 2**10
 TILES_PER_CACHE = 16
 """A tile of bf16 takes eight times its size with an input, its value, scratch and one sum: so that is half a cache."""
 
-DIGEST_CHUNK_BYTES = 256 * 2**10
+DIGEST_CHUNK_BYTES = 128 * 2**10
 """What the digests are made of, and the least that a slot takes of an output. Changing it changes every digest, so
 merge.json names it.
 """
