@@ -384,7 +384,7 @@ def test_a_metric_that_only_the_run_can_disprove_is_named_with_those_that_exist(
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        pytest.param({"kind": "evaluate"}, "Field required", id="incomplete"),
+        pytest.param({"kind": "evaluate"}, "split: this is missing", id="incomplete"),
         pytest.param({"kind": "bake"}, "bake", id="unknown-kind"),
         pytest.param(
             {
