@@ -13,6 +13,8 @@ from mergesearch.worker import Emit, Progress, Volumes
 from mergesearch_merger import findings, inspection, output, reuse, slices, weights, workspace
 from mergesearch_merger.prepared import Prepared
 from mergesearch_merger.settings import Settings
+from mergesearch_merger.sliced import Sliced
+from mergesearch_merger.whole import Assignment, Whole
 
 
 def answer(request: MergeRequest, volumes: Volumes, emit: Emit, say: Progress, limits: Settings) -> None:
@@ -33,61 +35,39 @@ def answer(request: MergeRequest, volumes: Volumes, emit: Emit, say: Progress, l
         else:
             files.remove_slices(root, request.search.uid, candidate.id)
             emit(found)
-    if missing and own is None:
-        _merge_whole(request, missing, volumes, emit, say, limits)
-    elif missing and own is not None:
-        _merge_slice(request, missing, own, volumes, emit, say, limits)
+    if not missing:
+        return
+    assignment = Assignment(request, _prepare(request, missing, volumes, say), root, limits, emit, say)
+    if own is None:
+        _merge_whole(assignment)
+    else:
+        _merge_slice(assignment, own[0])
 
 
-def _merge_whole(
-    request: MergeRequest,
-    missing: Sequence[MergeCandidate],
-    volumes: Volumes,
-    emit: Emit,
-    say: Progress,
-    limits: Settings,
-) -> None:
-    root = volumes.root(files.WORKSPACE_VOLUME)
-    prepared = _prepare(request, missing, volumes, say)
-    shards = range(len(prepared.layout.shards))
-    _require_space(root, prepared, shards, limits)
-    from mergesearch_merger.batch import Batch  # late: a refusal does not need numpy
-    from mergesearch_merger.whole import Assignment, Whole
-
-    Batch(prepared, shards, Whole(Assignment(request, prepared, root, limits, emit, say)), limits, request.dtype).write(
-        say
-    )
+def _merge_whole(assignment: Assignment) -> None:
+    _write(assignment, assignment.prepared, range(len(assignment.prepared.layout.shards)), Whole(assignment))
 
 
-def _merge_slice(
-    request: MergeRequest,
-    missing: Sequence[MergeCandidate],
-    own: tuple[int, int],
-    volumes: Volumes,
-    emit: Emit,
-    say: Progress,
-    limits: Settings,
-) -> None:
+def _merge_slice(assignment: Assignment, index: int) -> None:
     """Write this slice where it is missing, and publish each candidate whose slices are all there."""
-    from mergesearch_merger.sliced import Sliced
-    from mergesearch_merger.whole import Assignment
-
-    root = volumes.root(files.WORKSPACE_VOLUME)
-    prepared = _prepare(request, missing, volumes, say)
-    settle = Sliced(Assignment(request, prepared, root, limits, emit, say), own[0])
+    settle = Sliced(assignment, index)
     unwritten = settle.unwritten()
-    if unwritten and settle.shards:
-        _require_space(root, prepared.only(unwritten), settle.shards, limits)
     if unwritten:
-        from mergesearch_merger.batch import Batch
-
         try:
-            Batch(prepared.only(unwritten), settle.shards, settle, limits, request.dtype).write(say)
+            _write(assignment, assignment.prepared.only(unwritten), settle.shards, settle)
         except FileNotFoundError:  # other pods of the same slices have published, and tidied up, meanwhile
             if not all(settle.is_published(candidate) for candidate in unwritten):
                 raise
-    for candidate in missing:
+    for candidate in assignment.prepared.candidates:
         settle.complete(candidate)
+
+
+def _write(assignment: Assignment, prepared: Prepared, shards: Collection[int], settle: Whole | Sliced) -> None:
+    if shards:
+        _require_space(assignment.root, prepared, shards, assignment.limits)
+    from mergesearch_merger.batch import Batch  # late: a refusal does not need numpy
+
+    Batch(prepared, shards, settle, assignment.limits, assignment.request.dtype).write(assignment.say)
 
 
 def _check(request: MergeRequest) -> None:

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergesearch import files
 from mergesearch.contract import Failure, MergeCandidate
 from mergesearch.errors import TryAgainError
 from mergesearch.reasons import Reason
 from mergesearch_merger import digests, findings, settings, slices
 from mergesearch_merger import parts as all_parts
-from mergesearch_merger import record as records
 from mergesearch_merger.output import Output
 from mergesearch_merger.parts import SLICE_RECORD, Parts, SliceRecord
 from mergesearch_merger.prepared import Cost
@@ -142,8 +140,7 @@ class Sliced:
 
     def is_published(self, candidate: MergeCandidate) -> bool:
         """Whether the whole merge is there, by whatever process."""
-        final = self._root / files.merge_folder(self._request.search.uid, candidate.id)
-        return records.find_finished(final, self._request.hash_of(candidate)) is not None
+        return self._whole.is_published(candidate)
 
     def _tell(self, candidate: MergeCandidate, there: Sequence[SliceRecord | None]) -> None:
         done = sum(record is not None for record in there)

@@ -58,7 +58,7 @@ class Whole:
         output.publish(
             publication.documents(self._request, self._prepared, record),
             self._prepared.reference.companions,
-            already=lambda: records.find_finished(self._final(candidate), record.request_hash) is not None,
+            already=lambda: self.is_published(candidate),
         )
         report = publication.report(self._request, candidate, self._prepared, cost)
         self._report(report.model_copy(update={"weights_digest": record.weights_digest}))
@@ -69,6 +69,10 @@ class Whole:
         files.remove_folder(self._final(candidate))
         report = publication.report(self._request, candidate, self._prepared, cost)
         self._report(report.model_copy(update={"bytes_written": 0, "failure": failure}))
+
+    def is_published(self, candidate: MergeCandidate) -> bool:
+        """Whether the whole merge is there, by whatever process."""
+        return records.find_finished(self._final(candidate), self._request.hash_of(candidate)) is not None
 
     def _final(self, candidate: MergeCandidate) -> Path:
         return self._root / files.merge_folder(self._request.search.uid, candidate.id)
