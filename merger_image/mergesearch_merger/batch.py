@@ -4,6 +4,7 @@ whoever knows where it belongs: a whole merge, or a slice of one.
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from mergesearch import memory
@@ -139,16 +140,15 @@ class Batch:
 
 def choose_budget(prepared: Prepared, limits: Settings, dtype: str) -> budgets.Budget:
     """The memory of a merge into float dtype `dtype`. Raises InvalidRequestError where it is too small."""
-    held = {checkpoint.name: checkpoint for checkpoint in (*prepared.read, prepared.reference)}
-    work = budgets.Work(
-        inputs=[checkpoint.dtypes for checkpoint in prepared.read],
-        output=dtype,
-        candidates=len(prepared.candidates),
+    one = budgets.of_checkpoints(
+        prepared.read,
+        [prepared.reference],
+        prepared.layout,
+        dtype,
         chunk_bytes=limits.chunk_bytes,
-        chunk_runs=plans.most_runs(prepared.layout, limits.chunk_bytes),
         tile_bytes=limits.tile_bytes,
-        tensors=plans.count_tensors(prepared.layout, held.values()),
     )
+    work = replace(one, candidates=len(prepared.candidates))
     try:
         return budgets.choose(work, limits.threads, limits.memory_bytes, limits.slot_bytes)
     except budgets.BudgetError as error:

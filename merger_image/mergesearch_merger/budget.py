@@ -11,8 +11,9 @@ their tensors it does, since all headers are held.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mergesearch_merger import dtypes
-from mergesearch_merger.plan import ALIGNMENT
+from mergesearch_merger import dtypes, plan
+from mergesearch_merger.checkpoint import Checkpoint
+from mergesearch_merger.layout import Layout
 
 BASE_BYTES = 64 * 2**20
 """What the interpreter and numpy take."""
@@ -84,7 +85,7 @@ class Work:
     def least_slot_bytes(self) -> int:
         """Of a slot that takes one chunk of everything."""
         inputs = sum(self._chunk_of(dtypes_of_it) for dtypes_of_it in self.inputs)
-        aligning = ALIGNMENT * (self.chunk_runs * len(self.inputs) + self.candidates)
+        aligning = plan.ALIGNMENT * (self.chunk_runs * len(self.inputs) + self.candidates)
         return inputs + self.candidates * self.chunk_bytes + aligning
 
     @property
@@ -99,6 +100,28 @@ class Work:
         floats = [dtypes.width(name) for name in held if name in dtypes.FLOATS]
         merged = self.chunk_bytes * max(floats, default=0) // dtypes.width(self.output)
         return max(merged, self.chunk_bytes if dtypes.BUFFERS & set(held) else 0)
+
+
+def of_checkpoints(
+    read: Sequence[Checkpoint],
+    others: Sequence[Checkpoint],
+    layout: Layout,
+    output: str,
+    *,
+    chunk_bytes: int,
+    tile_bytes: int,
+) -> Work:
+    """What one merge of `read` into float dtype `output` holds; of `others` it holds the headers alone."""
+    held = {checkpoint.name: checkpoint for checkpoint in (*read, *others)}
+    return Work(
+        inputs=[checkpoint.dtypes for checkpoint in read],
+        output=output,
+        candidates=1,
+        chunk_bytes=chunk_bytes,
+        chunk_runs=plan.most_runs(layout, chunk_bytes),
+        tile_bytes=tile_bytes,
+        tensors=plan.count_tensors(layout, held.values()),
+    )
 
 
 def choose(work: Work, cpus: int, memory_bytes: int, largest_slot_bytes: int = LARGEST_SLOT_BYTES) -> Budget:

@@ -9,11 +9,11 @@ counts: slices on one disk, or behind one file server, save nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
-from mergesearch_merger import budget, dtypes, layout, plan, settings, slices
+from mergesearch_merger import budget, dtypes, layout, settings, slices
 from mergesearch_merger.checkpoint import Checkpoint
 
 SECONDS_PER_TERM = 0.5e-9
@@ -31,17 +31,11 @@ class Sizes:
 
     input_bytes: tuple[int, ...]
     """To be read of each checkpoint: all tensors that the output holds."""
-    input_dtypes: tuple[tuple[str, ...], ...]
-    """Of each checkpoint, as the format names them."""
     elements: int
     """Of one merge."""
-    output: str
-    """Float dtype of the output, as the format names it."""
     layout: layout.Layout
-    chunk_runs: int = 1
-    """From how many tensors a chunk may come."""
-    tensors: int = 0
-    """Of all checkpoints and the output together; 0 where nobody has looked."""
+    work: budget.Work
+    """What one merge has to hold at once."""
     other_bytes: int = 0
     """Of config, tokenizer and records beside the weights of one merge."""
 
@@ -79,7 +73,7 @@ class Estimate:
 
 def estimate(sizes: Sizes, machine: Machine, candidates: int = 1, processes: int = 1) -> Estimate:
     """The cost of writing `candidates` merges in one pass that `processes` slices share."""
-    wanted = work(sizes, candidates)
+    wanted = replace(sizes.work, candidates=candidates)
     try:
         memory: int | None = budget.choose(wanted, machine.processors, machine.memory_bytes).memory_bytes
     except budget.BudgetError:
@@ -96,19 +90,6 @@ def estimate(sizes: Sizes, machine: Machine, candidates: int = 1, processes: int
         memory_bytes=memory,
         least_memory_bytes=wanted.least_memory_bytes,
         seconds=largest_share(sizes.layout, processes) * (moving + terms * SECONDS_PER_TERM / machine.processors),
-    )
-
-
-def work(sizes: Sizes, candidates: int, tile_bytes: int = settings.TILE_BYTES) -> budget.Work:
-    """What a process has to hold at once; where tiles are as large as they get, unless it is said."""
-    return budget.Work(
-        inputs=sizes.input_dtypes,
-        output=sizes.output,
-        candidates=candidates,
-        chunk_bytes=settings.DIGEST_CHUNK_BYTES,
-        chunk_runs=sizes.chunk_runs,
-        tile_bytes=tile_bytes,
-        tensors=sizes.tensors,
     )
 
 
@@ -132,10 +113,17 @@ def of_numbers(parameters: int, checkpoints: int, dtype: str, output: str, max_s
         )
     return Sizes(
         input_bytes=(parameters * dtypes.width(dtype),) * checkpoints,
-        input_dtypes=((dtype,),) * checkpoints,
         elements=parameters,
-        output=output,
         layout=layout.Layout(tuple(map(_shard, [max_shard_bytes] * full + [rest] * (rest > 0)))),
+        work=budget.Work(
+            inputs=((dtype,),) * checkpoints,
+            output=output,
+            candidates=1,
+            chunk_bytes=settings.DIGEST_CHUNK_BYTES,
+            chunk_runs=1,
+            tile_bytes=settings.TILE_BYTES,
+            tensors=0,
+        ),
     )
 
 
@@ -143,17 +131,25 @@ def _shard(size: int) -> layout.Shard:
     return layout.Shard(name="", header=b"", tensors=(), begins=(), size=size)
 
 
-def of_checkpoints(inputs: Sequence[Checkpoint], planned: layout.Layout, output: str, other_bytes: int) -> Sizes:
-    """Sizes of checkpoints whose headers have been read, and that can be merged into `planned`."""
+def of_checkpoints(
+    inputs: Sequence[Checkpoint],
+    planned: layout.Layout,
+    output: str,
+    *,
+    other_bytes: int = 0,
+    tile_bytes: int = settings.TILE_BYTES,
+) -> Sizes:
+    """Sizes of checkpoints whose headers have been read, and that can be merged into `planned`; with tiles as large as
+    they get, unless it is said.
+    """
     tensors = [tensor for shard in planned.shards for tensor in shard.tensors]
     return Sizes(
         input_bytes=tuple(sum(_stored_bytes(one, tensor.name) for tensor in tensors) for one in inputs),
-        input_dtypes=tuple(one.dtypes for one in inputs),
         elements=sum(tensor.elements for tensor in tensors),
-        output=output,
         layout=planned,
-        chunk_runs=plan.most_runs(planned, settings.DIGEST_CHUNK_BYTES),
-        tensors=plan.count_tensors(planned, inputs),
+        work=budget.of_checkpoints(
+            inputs, (), planned, output, chunk_bytes=settings.DIGEST_CHUNK_BYTES, tile_bytes=tile_bytes
+        ),
         other_bytes=other_bytes,
     )
 

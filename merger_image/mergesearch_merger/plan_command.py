@@ -65,7 +65,7 @@ def _of_folders(given: argparse.Namespace) -> Sizes:
     assert planned is not None
     assert found.reference is not None
     other = output.needed_bytes(planned, found.reference) - planned.size
-    return estimate.of_checkpoints(found.checkpoints, planned, dtypes.OUTPUTS[given.dtype], other)
+    return estimate.of_checkpoints(found.checkpoints, planned, dtypes.OUTPUTS[given.dtype], other_bytes=other)
 
 
 def _of_numbers(given: argparse.Namespace) -> Sizes:

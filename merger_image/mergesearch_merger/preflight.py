@@ -2,6 +2,8 @@
 need.
 """
 
+from dataclasses import replace
+
 from mergesearch import files
 from mergesearch.contract import CheckpointFacts, Failure, PreflightCheckpointsReport, PreflightCheckpointsRequest
 from mergesearch.reasons import Reason
@@ -29,7 +31,9 @@ def answer(request: PreflightCheckpointsRequest, volumes: Volumes, emit: Emit, l
     problems = list(findings.problems(found.findings))
     read = memory = 0
     if planned is not None:
-        sizes = estimate.of_checkpoints(found.checkpoints, planned, dtypes.OUTPUTS[request.dtype], 0)
+        sizes = estimate.of_checkpoints(
+            found.checkpoints, planned, dtypes.OUTPUTS[request.dtype], tile_bytes=limits.tile_bytes
+        )
         read = sum(sizes.input_bytes)
         memory, too_little = _memory(sizes, request.batch, limits)
         problems.extend(too_little)
@@ -64,7 +68,7 @@ def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
 def _memory(sizes: Sizes, batch: int, limits: Settings) -> tuple[int, list[Finding]]:
     """What a merger takes for a whole batch, or that it may not take so much."""
     try:
-        work = estimate.work(sizes, batch, limits.tile_bytes)
+        work = replace(sizes.work, candidates=batch)
         found = budget.choose(work, limits.threads, limits.memory_bytes, limits.slot_bytes)
     except budget.BudgetError as error:
         return 0, [Finding(f"{error}; give the merger more, or smaller batches", Reason.OUT_OF_MEMORY)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mergesearch.contract import SLICE_VARIABLE
 from mergesearch_merger import budget, linux, machine
 
 THREADS_VARIABLE = "MERGESEARCH_MERGER_THREADS"
@@ -19,10 +20,6 @@ VERIFY_VARIABLE = "MERGESEARCH_MERGER_VERIFY"
 """Environment variable that says the same as --verify, if it is 1."""
 DROP_CACHE_VARIABLE = "MERGESEARCH_MERGER_DROP_CACHE"
 """Environment variable that says the same as --drop-cache, if it is 1."""
-SLICE_VARIABLE = "JOB_COMPLETION_INDEX"
-"""Environment variable with the number of this process among those of a request; Kubernetes sets it in the pods of an
-Indexed Job.
-"""
 MEMORY_SHARE = 0.5
 """Of what this process may hold; the rest is left to the page cache, which counts as the container's too."""
 UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

@@ -6,7 +6,7 @@ from pathlib import Path
 from mergesearch.contract import Failure, MergeCandidate
 from mergesearch.errors import TryAgainError
 from mergesearch.reasons import Reason
-from mergesearch_merger import digests, findings, settings, slices
+from mergesearch_merger import digests, findings, slices
 from mergesearch_merger import parts as all_parts
 from mergesearch_merger.output import Output
 from mergesearch_merger.parts import SLICE_RECORD, Parts, SliceRecord
@@ -22,6 +22,7 @@ class Sliced:
     """
 
     def __init__(self, assignment: Assignment, index: int) -> None:
+        self._assignment = assignment
         self._request = assignment.request
         self._prepared = assignment.prepared
         self._root = assignment.root
@@ -41,14 +42,7 @@ class Sliced:
 
     def output(self, candidate: MergeCandidate) -> Output:
         """The slice's folder, with its own shards."""
-        return Output(
-            self.parts(candidate).place(self._index),
-            self._prepared.layout,
-            durable=candidate.keep or settings.SYNC_TRANSIENT,
-            drop_cache=self._limits.drop_cache,
-            shards=self.shards,
-            system=self._limits.system,
-        )
+        return self._assignment.output(candidate, self.parts(candidate).place(self._index), self.shards)
 
     def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:
         """Publish the slice. Raises MergeSearchError, OSError."""

@@ -1,5 +1,6 @@
 """Publishes merges that one process has written whole, and reports them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,23 @@ class Assignment:
     emit: Emit
     say: Progress
 
+    def output(self, candidate: MergeCandidate, final: Path, shards: Collection[int]) -> Output:
+        """Where these shards of a candidate go, below `final` in the end."""
+        return Output(
+            final,
+            self.prepared.layout,
+            durable=candidate.keep or settings.SYNC_TRANSIENT,
+            drop_cache=self.limits.drop_cache,
+            shards=shards,
+            system=self.limits.system,
+        )
+
 
 class Whole:
     """Settles each candidate with its own folder and report."""
 
     def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
         self._request = assignment.request
         self._prepared = assignment.prepared
         self._root = assignment.root
@@ -40,14 +53,7 @@ class Whole:
 
     def output(self, candidate: MergeCandidate) -> Output:
         """The candidate's folder, with all shards."""
-        return Output(
-            self._final(candidate),
-            self._prepared.layout,
-            durable=candidate.keep or settings.SYNC_TRANSIENT,
-            drop_cache=self._limits.drop_cache,
-            shards=range(len(self._prepared.layout.shards)),
-            system=self._limits.system,
-        )
+        return self._assignment.output(candidate, self._final(candidate), range(len(self._prepared.layout.shards)))
 
     def succeed(self, candidate: MergeCandidate, output: Output, outcome: Outcome, cost: Cost) -> None:
         """Publish and report it. Raises OSError."""

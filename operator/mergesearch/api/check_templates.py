@@ -9,12 +9,11 @@ from mergesearch.api.check_pods import stages
 from mergesearch.api.check_volumes import is_subdomain
 from mergesearch.api.problem import Path, Problem, listing, nearest, render, words
 from mergesearch.api.resource import MergeSearch
+from mergesearch.contract import SLICE_VARIABLE
 from mergesearch.files import CHECKPOINTS_VOLUME, WORKSPACE_VOLUME
 
 OWN_LABELS = "mergesearch.io/"
 OWN_VARIABLES = "MERGESEARCH_"
-INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-"""Kubernetes sets it in each slice of a merge, unless the pod has one of its own."""
 
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -128,7 +127,7 @@ def _variable(where: str, entry: Mapping[str, object]) -> Iterator[Problem]:
     elif name.startswith(OWN_VARIABLES):
         message = f"variables that begin with {OWN_VARIABLES} are set by MergeSearch"
         yield Problem(f"{where}.name", words(name), "another name", message)
-    elif name == INDEX_VARIABLE:
+    elif name == SLICE_VARIABLE:
         yield Problem(f"{where}.name", words(name), "another name", "Kubernetes numbers the slices of a merge by it")
     if value is not None and not isinstance(value, str):
         scalar = isinstance(value, bool | int | float)

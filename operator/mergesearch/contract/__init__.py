@@ -31,6 +31,7 @@ from mergesearch.contract.evaluation import (
     TaskScore,
 )
 from mergesearch.contract.merge import (
+    SLICE_VARIABLE,
     MergeCandidate,
     MergeReport,
     MergeRequest,
@@ -82,6 +83,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "REPORT",
     "REQUEST",
+    "SLICE_VARIABLE",
     "TERMINATION_MESSAGE_BYTES",
     "Aggregate",
     "Answer",

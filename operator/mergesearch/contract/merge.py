@@ -6,6 +6,11 @@ from pydantic import Field, model_validator
 
 from mergesearch.contract.model import CandidateId, Checkpoint, Dtype, Failure, Model, SearchRef, Sha256, digest, plain
 
+SLICE_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Environment variable with the number of a process among those of a request; Kubernetes sets it in the pods of an
+Indexed Job, unless a pod has one of its own.
+"""
+
 
 class MergeCandidate(Model):
     """One merge to write."""
@@ -32,7 +37,7 @@ class MergeRequest(Model):
     prune: tuple[CandidateId, ...] = ()
     slices: int = Field(default=1, ge=1, le=64, exclude_if=lambda number: number == 1)
     """Processes that share this request, each writing whole shards; the process's own number, from 0, comes by
-    JOB_COMPLETION_INDEX or --slice. Left out where it is 1, so that such a request reads as it always has."""
+    `SLICE_VARIABLE` or --slice. Left out where it is 1, so that such a request reads as it always has."""
 
     @model_validator(mode="after")
     def _one_weight_per_checkpoint(self) -> Self:

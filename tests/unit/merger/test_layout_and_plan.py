@@ -1,6 +1,7 @@
 """The layout and the plan of a merge: every byte of the output has its place, and is written exactly once."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,15 +114,8 @@ chunk_sizes = st.integers(1, 30).map(lambda n: n * plan.WIDEST)
 
 
 def a_budget(found: layout.Layout, inputs: list[Checkpoint], chunk_bytes: int, outputs: int) -> budget.Work:
-    return budget.Work(
-        inputs=[checkpoint.dtypes for checkpoint in inputs],
-        output="BF16",
-        candidates=outputs,
-        chunk_bytes=chunk_bytes,
-        chunk_runs=plan.most_runs(found, chunk_bytes),
-        tile_bytes=64,
-        tensors=plan.count_tensors(found, inputs),
-    )
+    one = budget.of_checkpoints(inputs, (), found, "BF16", chunk_bytes=chunk_bytes, tile_bytes=64)
+    return replace(one, candidates=outputs)
 
 
 @given(works(), chunk_sizes, st.integers(1, 3), st.integers(0, 2000))
