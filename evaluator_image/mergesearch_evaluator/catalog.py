@@ -18,7 +18,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from mergesearch.errors import MergeSearchError
 from mergesearch.reasons import Reason
-from mergesearch_evaluator import checks, fingerprints
+from mergesearch_evaluator import checks, coding, fingerprints, sentences
 from mergesearch_evaluator.facts import LeafFacts, MetricFacts, TaskFacts, Weighting
 from mergesearch_evaluator.problems import Problem, clipped, nearest
 
@@ -61,16 +61,16 @@ class Catalog:
             self._refuse_unknown_members(name)
         except RecursionError as error:
             raise UnloadableError(Problem(Reason.TASK_UNREADABLE, f"{name}: the group holds itself")) from error
-        coding = next((leaf for leaf in self._members(name) if self._runs_code(leaf)), None)
-        if coding is not None and not allow_code:
-            # Before it is built: loading such a task already imports what runs code.
-            raise UnloadableError(checks.code_refused(coding))
+        # Before it is built: loading such a task already imports what runs code.
+        self._refuse_code(name, allowed=allow_code)
         tasks: dict[str, Any] = {}
         groups: dict[str, Any] = {}
         for part in sorted(entry.tags) if entry.kind is Kind.TAG else [name]:
             found = self._build(part)
             tasks |= found["tasks"]
             groups |= found.get("groups", {})
+        if broken := sentences.trouble():
+            raise UnloadableError(Problem(Reason.TASK_UNREADABLE, f"{name}: {broken}"))
         facts = TaskFacts(
             name=name,
             leaves=tuple(self._facts_of(leaf, task) for leaf, task in tasks.items()),
@@ -129,9 +129,14 @@ class Catalog:
                 message = f"{name}: the group names {member!r}, which lm-eval does not know{hint}"
                 raise UnloadableError(Problem(Reason.TASK_UNKNOWN, message))
 
-    def _runs_code(self, name: str) -> bool:
-        entry = self._manager.task_index.get(name)
-        return bool(entry is not None and (entry.cfg or {}).get("unsafe_code"))
+    def _refuse_code(self, name: str, *, allowed: bool) -> None:
+        for leaf in self._members(name):
+            entry = self._manager.task_index.get(leaf)
+            config = (entry.cfg if entry is not None else None) or {}
+            if config.get("unsafe_code"):
+                problem = coding.runs_outside(leaf, config) if allowed else checks.code_refused(leaf)
+                if problem is not None:
+                    raise UnloadableError(problem)
 
     def _build(self, name: str) -> Any:
         """lm-eval's objects; data files are looked for beside the task's own file."""

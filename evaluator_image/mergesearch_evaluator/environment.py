@@ -12,6 +12,8 @@ import tempfile
 import warnings
 from collections.abc import MutableMapping
 
+from mergesearch_evaluator import sentences
+
 DEFAULTS = {
     "TOKENIZERS_PARALLELISM": "false",
     # Seconds before a progress bar is shown: never.
@@ -46,6 +48,7 @@ def prepare() -> None:
     """Set the defaults, and keep third-party chatter down to errors."""
     set_defaults(os.environ, cpu=vllm_is_for_cpu())
     find_a_home(os.environ)
+    sentences.offer(os.environ)
     warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ give the same answers whatever was scored before in this process.
 """
 
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,19 @@ class TokenCounter:
     def generated(self, text: str) -> int:
         """Tokens of an answer as far as it was kept: what follows a stop sequence is not counted."""
         return len(self._model.tok_encode(text, add_special_tokens=False)) if text else 0
+
+    def of(self, sample: Mapping[str, Any]) -> tuple[int, int]:
+        """Tokens that the model has read and written for one of lm-eval's entries.
+
+        `arguments` are (prompt, settings), or (context, continuation), which the model reads as one text; `resps` are
+        the answers to each, several where a task asks for them.
+        """
+        read = written = 0
+        for request, answers in zip(sample["arguments"], sample["resps"], strict=True):
+            text = "".join(part for part in request if isinstance(part, str))
+            read += len(answers) * self.prompt(text)
+            written += sum(self.generated(answer) for answer in answers if isinstance(answer, str))
+        return read, written
 
 
 def run(
@@ -87,6 +101,9 @@ def _merged(parts: Any) -> dict[str, Any]:
 def _seed(tasks: Sequence[tuple[Task, LoadedTask]], seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
+    if (languages := sys.modules.get("langdetect")) is not None:
+        # A task that asks for the language of an answer has imported it; unseeded, it guesses anew each time.
+        languages.DetectorFactory.seed = seed
     for _, loaded in tasks:
         for leaf in loaded.leaves.values():
             leaf.set_fewshot_seed(seed=FEWSHOT_SEED)
@@ -99,8 +116,8 @@ def _outcome(asked: Task, loaded: LoadedTask, results: Any, counter: TokenCounte
 
 
 def _raw(leaf: str, sample: Mapping[str, Any], counter: TokenCounter) -> RawSample:
-    """lm-eval's entry without the document. `arguments` are (prompt, settings) or (context, continuation) pairs."""
-    requests = [[part for part in request if isinstance(part, str)] for request in sample["arguments"]]
+    """lm-eval's entry without the document."""
+    prompt_tokens, generated_tokens = counter.of(sample)
     first = sample["resps"][0][0]
     text = first if isinstance(first, str) else None
     return RawSample(
@@ -108,7 +125,7 @@ def _raw(leaf: str, sample: Mapping[str, Any], counter: TokenCounter) -> RawSamp
         index=int(sample["doc_id"]),
         filter=str(sample["filter"]),
         metrics={name: sample[name] for name in sample["metrics"]},
-        prompt_tokens=sum(counter.prompt(part) for request in requests for part in request),
-        generated_tokens=counter.generated(text) if text else 0,
+        prompt_tokens=prompt_tokens,
+        generated_tokens=generated_tokens,
         text=text,
     )

@@ -3,6 +3,7 @@ is wrong is said at once.
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mergesearch import contract
 from mergesearch.contract import EvaluationRequest, Task
@@ -16,15 +17,21 @@ from mergesearch_evaluator.facts import TaskFacts, TokenizerFacts
 from mergesearch_evaluator.problems import Problem, enumerated
 from mergesearch_evaluator.resident import Resident
 
+BUILT_IN = Path(__file__).parent / "builtin_tasks"
+"""Tasks that the evaluator brings along."""
+
 
 def open_catalog(engine: contract.Engine, volumes: Volumes) -> Catalog:
-    """The catalog with the request's folders. Raises InvalidRequestError."""
+    """The catalog with the request's folders; where one of them holds a task of the same name as ours, it wins.
+
+    Raises InvalidRequestError.
+    """
     folders = [volumes.resolve(location) for location in engine.include_paths]
     for location, folder in zip(engine.include_paths, folders, strict=True):
         if not folder.is_dir():
             message = f"task folder {location.path!r} of volume {location.volume!r}: {folder} is not a folder"
             raise InvalidRequestError(message, reason=Reason.TASK_UNREADABLE)
-    return Catalog(folders)
+    return Catalog([BUILT_IN, *folders])
 
 
 def load(

@@ -1,0 +1,28 @@
+"""The examples of MBPP's prompts, and how a program is found in an answer; a test compares both with lm-eval's."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+BLOCK = re.compile(r"```(?:\w+)?\n?(.*?)\n?```", re.DOTALL)
+EXAMPLES = "examples.json"
+"""The documents 2, 3 and 4 of the data set, which no split for tests holds."""
+
+
+def examples() -> list[dict[str, Any]]:
+    """The documents that every prompt shows."""
+    found = json.loads((Path(__file__).parent / EXAMPLES).read_text(encoding="utf-8"))
+    return [{**document, "is_fewshot": True} for document in found]
+
+
+def in_blocks(answers: Sequence[Sequence[str]], _documents: Sequence[Any]) -> list[list[str]]:
+    """The program in each answer."""
+    return [[in_block(answer) for answer in several] for several in answers]
+
+
+def in_block(answer: str) -> str:
+    """What stands in the first block of code; nothing where no block is closed. The prompt has opened one already."""
+    first = BLOCK.search(f"```{answer}")
+    return first.group(1) if first else ""
