@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from mergesearch.errors import CliExitCode, InvalidManifestError, MergeSearchError
+from mergesearch_cli import comparing, exporting, interrupts, planning, reading, running
 from mergesearch_cli import demo as demo_command
-from mergesearch_cli import interrupts, planning, reading, running
 from mergesearch_cli.state import StateFolder
 
 EXIT_CODES = (
@@ -40,6 +40,9 @@ Volumes = Annotated[
 ]
 State = Annotated[Path, typer.Argument(metavar="STATE", help="The state folder of a run.")]
 
+SEARCH = "The state folder of a run, what `kubectl get mergesearch -o yaml` has printed, or - for standard input."
+Search = Annotated[Path, typer.Argument(metavar="SEARCH", help=SEARCH)]
+
 
 class Output(StrEnum):
     """Forms of `status`."""
@@ -47,6 +50,14 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+
+
+class TableForm(StrEnum):
+    """Forms of `compare`."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -123,6 +134,39 @@ def report(
 ) -> None:
     """Write the page of a search, finished or not."""
     reading.report(StateFolder(state), output, _console())
+
+
+@app.command()
+def export(
+    source: Search,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to make.")],
+    candidate: Annotated[
+        str | None, typer.Option(metavar="ID", help="Another merge than the winner, such as c0012 or uniform.")
+    ] = None,
+    volume: Volumes = None,
+    base_model: Annotated[
+        list[str] | None,
+        typer.Option("--base-model", metavar="NAME=ID", help="A checkpoint's id on the hub; may be repeated."),
+    ] = None,
+    *,
+    with_weights: Annotated[
+        bool, typer.Option("--with-weights", help="Copy the merged weights, config and tokenizer as well.")
+    ] = False,
+) -> None:
+    """Write what others need of a merge.
+
+    mergekit.yml gives the same tensors, README.md is a model card; weights.json, candidates.csv.
+    """
+    exporting.export(source, output, candidate, volume or [], base_model or [], _console(), with_weights=with_weights)
+
+
+@app.command()
+def compare(
+    sources: Annotated[list[Path], typer.Argument(metavar="SEARCH...", help=SEARCH)],
+    output: Annotated[TableForm, typer.Option("--output", "-o", help="Form of the output.")] = TableForm.TABLE,
+) -> None:
+    """Show several searches in one table: winners, baselines, gains."""
+    comparing.compare(sources, output.value, _console())
 
 
 @app.command(epilog=EXIT_CODES)

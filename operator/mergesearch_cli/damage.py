@@ -32,12 +32,19 @@ def unreadable(path: Path, error: ValidationError) -> GiveUpError:
             f"has cut or changed it: restore it, or {ANOTHER} to begin anew"
         )
         return GiveUpError(message, reason=Reason.MALFORMED_REQUEST)
+    message = (
+        f"{path}: not understood by this release: {first_problem(error)}. Use the release that has written it, "
+        f"or {ANOTHER}"
+    )
+    return GiveUpError(message, reason=Reason.MALFORMED_REQUEST)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is not as it should be, with its place, and how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
     where = ".".join(str(part) for part in first["loc"]) or "the document"
     shown = clip(json.dumps(first["input"], default=str), SHOWN)
     found = "is missing" if first["type"] == "missing" else f"is {shown}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    message = (
-        f"{path}: not understood by this release: {where} {found}{more}. Use the release that has written it, "
-        f"or {ANOTHER}"
-    )
-    return GiveUpError(message, reason=Reason.MALFORMED_REQUEST)
+    return f"{where} {found}{more}"

@@ -128,10 +128,7 @@ class StateFolder:
         if not self.volumes.exists():
             return
         given = {name: str(folder) for name, folder in volumes.items()}
-        try:
-            known = VOLUMES.validate_json(damage.content(self.volumes))
-        except ValidationError as error:
-            raise damage.unreadable(self.volumes, error) from error
+        known = {name: str(folder) for name, folder in self.known_volumes().items()}
         moved = [
             f"  {name}: was {known.get(name)}, is {given.get(name)}"
             for name in sorted({*known, *given})
@@ -141,6 +138,16 @@ class StateFolder:
             lines = "\n".join(moved)
             message = f"{self.folder}: the search began with volumes in other folders:\n{lines}\nGive another --state."
             raise InvalidManifestError(message, reason=Reason.NAME_CONFLICT)
+
+    def known_volumes(self) -> dict[str, Path]:
+        """Where the volumes lay when the search began; empty where no run has begun. Raises GiveUpError."""
+        if not self.volumes.exists():
+            return {}
+        try:
+            known = VOLUMES.validate_json(damage.content(self.volumes))
+        except ValidationError as error:
+            raise damage.unreadable(self.volumes, error) from error
+        return {name: Path(folder) for name, folder in known.items()}
 
     def _lock(self) -> TextIO:
         """The file of the lock, in a folder that is made where it is missing."""

@@ -25,21 +25,26 @@ def parse(given: Sequence[str]) -> dict[str, Path]:
     return volumes
 
 
+def read_only(spec: MergeSearchSpec) -> list[str]:
+    """The volumes of inputs, that of the checkpoints first."""
+    return [CHECKPOINTS_VOLUME, *(volume.name for volume in spec.storage.volumes)]
+
+
 def check(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
     """Every volume of the spec is given and usable; a workspace that is missing can be made. Nothing is made yet.
 
     Raises InvalidManifestError with all problems.
     """
-    read_only = _read_only(spec)
+    inputs = read_only(spec)
     problems = [
         f"volume {name!r} of the manifest is not given: add --volume {name}=DIR"
-        for name in [*read_only, WORKSPACE_VOLUME]
+        for name in [*inputs, WORKSPACE_VOLUME]
         if name not in volumes
     ]
     problems += _input_problems(spec, volumes)
     workspace = volumes.get(WORKSPACE_VOLUME)
     if workspace is not None and not problems:
-        problems += _workspace_problems(workspace, [volumes[name] for name in read_only])
+        problems += _workspace_problems(workspace, [volumes[name] for name in inputs])
     if problems:
         raise _wrong("\n".join(problems))
 
@@ -74,13 +79,9 @@ def check_inputs(spec: MergeSearchSpec, volumes: dict[str, Path]) -> None:
         raise _wrong("\n".join(problems))
 
 
-def _read_only(spec: MergeSearchSpec) -> list[str]:
-    return [CHECKPOINTS_VOLUME, *(volume.name for volume in spec.storage.volumes)]
-
-
 def _input_problems(spec: MergeSearchSpec, volumes: dict[str, Path]) -> list[str]:
-    read_only = _read_only(spec)
-    wanted = [*read_only, WORKSPACE_VOLUME]
+    inputs = read_only(spec)
+    wanted = [*inputs, WORKSPACE_VOLUME]
     problems = [
         f"--volume {name}: the manifest has no such volume; it has {', '.join(wanted)}"
         for name in volumes
@@ -88,7 +89,7 @@ def _input_problems(spec: MergeSearchSpec, volumes: dict[str, Path]) -> list[str
     ]
     return problems + [
         f"--volume {name}: {volumes[name]}: {why}"
-        for name in read_only
+        for name in inputs
         if name in volumes and (why := _unreadable(volumes[name]))
     ]
 

@@ -1,0 +1,1 @@
+"""What leaves a search: a recipe for mergekit, a model card, the weights, all candidates; pure."""

@@ -1,0 +1,45 @@
+"""`mergesearch compare`: one table over several searches."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Picture
+from rich.text import Text
+
+from mergesearch.errors import InvalidManifestError
+from mergesearch.export import text
+from mergesearch.reasons import Reason
+from mergesearch.report import comparison, tables
+from mergesearch.report.tables import Table
+from mergesearch_cli import source
+
+
+def compare(paths: Sequence[Path], form: str, console: Console) -> None:
+    """Print the table. Raises InvalidManifestError, GiveUpError."""
+    resources = [resource for path in paths for resource in source.read(path).resources]
+    names = [resource.metadata.uid or resource.metadata.name for resource in resources]
+    again = next((one for number, one in enumerate(resources) if names[number] in names[:number]), None)
+    if again is not None:
+        message = f"{again.metadata.name}: this search is given twice"
+        raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)
+    found, notes = comparison.table(resources), comparison.notes(resources)
+    if form == "csv":
+        console.file.write(tables.to_csv(found))
+    elif form == "markdown":
+        lines = [text.markdown(found.caption), "", text.table(found.headers, found.rows, found.words)]
+        lines += [f"\n{text.markdown(note)}" for note in notes]
+        console.file.write("\n".join(lines) + "\n")
+    else:
+        console.print(_picture(found))
+        for note in notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _picture(found: Table) -> Picture:
+    picture = Picture(title=Text(found.caption))
+    for number, header in enumerate(found.headers):
+        picture.add_column(Text(header), justify="left" if number < found.words else "right")
+    for row in found.rows:
+        picture.add_row(*(Text(cell) for cell in row))
+    return picture

@@ -1,0 +1,105 @@
+"""Searches that a person names: the state folder of a run on this machine, or what `kubectl get mergesearch -o yaml`
+has printed.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mergesearch.api import base
+from mergesearch.api.resource import MergeSearch
+from mergesearch.errors import InvalidManifestError
+from mergesearch.lifecycle import phrases
+from mergesearch.reasons import Reason
+from mergesearch.report.advice import Place
+from mergesearch_cli import damage
+from mergesearch_cli.state import StateFolder
+
+STDIN = Path("-")
+HOW = f"`kubectl get {base.KIND.lower()} NAME -o yaml` prints one"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Searches, and where they were read from."""
+
+    label: str
+    """As messages name it."""
+    resources: tuple[MergeSearch, ...]
+    state: StateFolder | None = None
+    """Of a search on this machine."""
+
+    @property
+    def place(self) -> Place:
+        """Where they run, which decides how people are told to send them on."""
+        return Place.MACHINE if self.state is not None and self.state.is_of_a_run() else Place.CLUSTER
+
+    @property
+    def only(self) -> MergeSearch:
+        """The one search. Raises InvalidManifestError if there are several."""
+        if len(self.resources) > 1:
+            names = phrases.listed([resource.metadata.name for resource in self.resources])
+            raise _wrong(f"{self.label}: holds {len(self.resources)} searches, {names}; {HOW}")
+        return self.resources[0]
+
+
+def read(path: Path) -> Source:
+    """What a state folder, a document or, for `-`, standard input holds. Raises InvalidManifestError; GiveUpError if a
+    state folder is damaged.
+    """
+    if path == STDIN:
+        return Source("standard input", _parsed(sys.stdin.read(), "standard input"))
+    if path.is_dir():
+        state = StateFolder(path)
+        resource = state.read()
+        if resource is None:
+            raise _wrong(f"{path}: holds no search")
+        return Source(str(path), (resource,), state)
+    return Source(str(path), _parsed(_text(path), str(path)))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise _wrong(f"{path}: cannot be read: {why}") from error
+
+
+def _parsed(text: str, label: str) -> tuple[MergeSearch, ...]:
+    """All searches of a document, of a list that it holds, or of several documents."""
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        raise _wrong(f"{label}: no YAML: {where}{getattr(error, 'problem', None) or error}") from error
+    found = [entry for document in documents for entry in _entries(document)]
+    if not found:
+        raise _wrong(f"{label}: holds no {base.KIND}; {HOW}")
+    return tuple(_resource(entry, label) for entry in found)
+
+
+def _entries(document: Any) -> list[Any]:
+    items = document.get("items") if isinstance(document, Mapping) else None
+    return items if isinstance(items, list) else [document]
+
+
+def _resource(entry: Any, label: str) -> MergeSearch:
+    if not isinstance(entry, Mapping) or entry.get("kind") != base.KIND:
+        kind = entry.get("kind") if isinstance(entry, Mapping) else None
+        what = f"a {kind}" if isinstance(kind, str) else "something else"
+        raise _wrong(f"{label}: holds {what}, not a {base.KIND}; {HOW}")
+    try:
+        return MergeSearch.model_validate(entry)
+    except ValidationError as error:
+        raise _wrong(f"{label}: not understood by this release: {damage.first_problem(error)}") from error
+
+
+def _wrong(message: str) -> InvalidManifestError:
+    return InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)

@@ -1,0 +1,68 @@
+"""Which merge is exported, and what is said where there is none."""
+
+import re
+
+import pytest
+
+from mergesearch.api.status import STATUS_VERSION
+from mergesearch.errors import GiveUpError, InvalidManifestError
+from mergesearch.export import subject
+from mergesearch.lifecycle import strategy
+from unit.export import searches
+from unit.report import histories
+from unit.report.histories import History
+
+
+def test_the_winner_is_exported_if_nothing_else_is_asked_for(history: History) -> None:
+    chosen = searches.winner(history)
+    assert history.end.confirmed is not None
+    assert chosen.id == history.end.confirmed.id
+    assert chosen.is_winner
+    assert tuple(s.weight for s in chosen.sources) == strategy.weights(history.resource.spec, chosen.record)
+
+
+@pytest.mark.parametrize("candidate", ["uniform", "merge-best", "c0001", "c0014"])
+def test_any_merge_can_be_exported(history: History, candidate: str) -> None:
+    chosen = subject.choose(searches.finished(history), candidate)
+    assert chosen.id == candidate
+    assert sum(source.weight for source in chosen.sources) == pytest.approx(1.0)
+
+
+def test_before_there_is_a_winner_the_message_says_where_the_search_is_and_what_can_be_exported(
+    history: History,
+) -> None:
+    middle = history.first(lambda status: status.best is not None)
+    assert middle.best is not None
+    resource = searches.finished(history, middle)
+    with pytest.raises(InvalidManifestError, match=r"quick: there is no winner yet\. Searching: ") as told:
+        subject.choose(resource, None)
+    assert f"--candidate {middle.best.id}" in str(told.value)
+    assert subject.choose(resource, middle.best.id).id == middle.best.id
+
+
+def test_a_search_that_has_not_begun_has_no_winner_and_no_candidate(history: History) -> None:
+    with pytest.raises(InvalidManifestError, match="there is no winner yet"):
+        subject.choose(history.resource, None)
+    with pytest.raises(InvalidManifestError, match="it has none so far"):
+        subject.choose(history.resource, "c0001")
+
+
+def test_an_unknown_candidate_is_told_with_those_that_there_are(history: History) -> None:
+    with pytest.raises(InvalidManifestError, match=re.escape("--candidate c9999: quick has no such candidate")) as told:
+        subject.choose(searches.finished(history), "c9999")
+    assert "c0001" in str(told.value)
+    assert "and 4 more" in str(told.value)
+
+
+def test_a_checkpoint_as_it_is_is_no_merge(history: History) -> None:
+    ids = [record.id for record in history.end.baselines if len(record.members) == 1]
+    assert len(ids) >= 5
+    for identity in ids[:5]:
+        with pytest.raises(InvalidManifestError, match=r"no merge: it lies in checkpoints/m-"):
+            subject.choose(searches.finished(history), identity)
+
+
+def test_a_status_of_a_newer_release_is_left_to_that_one(history: History) -> None:
+    newer = history.end.model_copy(update={"version": STATUS_VERSION + 1})
+    with pytest.raises(GiveUpError, match="newer release"):
+        subject.choose(histories.with_status(history.resource, newer), None)
