@@ -10,7 +10,7 @@ from mergesearch.api import base, check_pods
 from mergesearch.api.problem import Problem, words
 from mergesearch.api.resource import MergeSearch
 
-_RUNS_CODE = re.compile(r"(humaneval|mbpp|lbpp)", re.IGNORECASE)
+_RUNS_CODE = re.compile(r"(^|_)(humaneval|mbpp|lbpp)", re.IGNORECASE)
 
 
 def generations_come_out_even(resource: MergeSearch) -> Iterator[Problem]:
@@ -208,7 +208,7 @@ def code_may_run(resource: MergeSearch) -> Iterator[Problem]:
     parts = (("objective", resource.spec.objective.tasks), ("heldOut", resource.spec.held_out.tasks))
     for part, tasks in parts:
         for index, task in enumerate(tasks):
-            if _RUNS_CODE.match(task.name):
+            if _RUNS_CODE.search(task.name):
                 message = "this task runs code that the model wrote, which is not allowed"
                 allowed = "spec.evaluator.allowCodeExecution: true"
                 where = f"spec.{part}.tasks[{index}].name"

@@ -89,18 +89,33 @@ def task_names_are_file_names(resource: MergeSearch) -> Iterator[Problem]:
                     yield Problem(f"spec.{part}.tasks[{index}].{field}", words(value), "a name", "this name is empty")
 
 
+def tasks_are_named_once(resource: MergeSearch) -> Iterator[Problem]:
+    """By a preset of all of them, or one by one. What a preset of all names has taken its place already."""
+    objective = resource.spec.objective
+    if objective.preset is not None:
+        yield Problem(
+            "spec.objective.preset",
+            f"{words(objective.preset)}, and tasks beside it",
+            "one of preset or tasks; a task may have a preset of its own",
+            "the tasks are chosen twice",
+            rests_on=("spec.objective.tasks.presence",),
+        )
+
+
 def samples_are_chosen_once(resource: MergeSearch) -> Iterator[Problem]:
-    """A number of seeded samples, or explicit ranges."""
+    """Numbers of seeded samples, or explicit ranges."""
     for index, task in enumerate(resource.spec.objective.tasks):
-        if task.search_samples is not None and task.samples is not None:
-            where = f"spec.objective.tasks[{index}]"
-            yield Problem(
-                f"{where}.searchSamples",
-                f"{task.search_samples}, and samples beside it",
-                "one of searchSamples or samples",
-                "the samples are chosen twice",
-                rests_on=(f"{where}.samples.presence",),
-            )
+        counts = (("searchSamples", task.search_samples), ("unseenSamples", task.unseen_samples))
+        for field, count in counts if task.samples is not None else ():
+            if count is not None:
+                where = f"spec.objective.tasks[{index}]"
+                yield Problem(
+                    f"{where}.{field}",
+                    f"{count}, and samples beside it",
+                    f"one of {field} or samples",
+                    "the samples are chosen twice",
+                    rests_on=(f"{where}.samples.presence",),
+                )
 
 
 def sample_ranges_are_apart(resource: MergeSearch) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     check_volumes.workspace_is_one_claim,
     check_volumes.claim_can_be_shared,
     check_volumes.claim_names_are_names,
+    check_inputs.tasks_are_named_once,
     check_inputs.task_names_are_unique,
     check_inputs.task_names_are_file_names,
     check_inputs.samples_are_chosen_once,

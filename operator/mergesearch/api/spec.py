@@ -4,10 +4,12 @@
 immutable. Checks that need more than one field are in `checks.py`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from mergesearch.api import presets
 from mergesearch.api.base import (
     ApiModel,
     Duration,
@@ -33,6 +35,17 @@ Baseline = Literal["Checkpoints", "Uniform", "MergeBest", "Greedy"]
 Mapping = dict[Annotated[str, Field(max_length=253)], Annotated[str, Field(max_length=1024)]]
 PassedOn = Annotated[dict[str, JsonValue], Field(max_length=64)]
 """A part of a pod that is Kubernetes' own."""
+
+
+def _filled_in(*names: str) -> Callable[[dict[str, Any]], None]:
+    """These fields are required of a whole part, and a preset may fill them in: a schema cannot ask for them."""
+
+    def relax(schema: dict[str, Any]) -> None:
+        schema["required"] = [name for name in schema["required"] if name not in names]
+        if not schema["required"]:
+            del schema["required"]
+
+    return relax
 
 
 class CheckpointSource(ApiModel):
@@ -139,16 +152,29 @@ class SampleRanges(ApiModel):
 class HeldOutTask(ApiModel):
     """A task of lm-eval, or a group of them, that the search never sees."""
 
+    model_config = ConfigDict(json_schema_extra=_filled_in("name", "metric"))
+
+    preset: presets.TaskPreset | None = None
+    """A known task: fills in each of the other fields that is unset, but the weight. Without one, `name` and `metric`
+    are required."""
     name: TaskName
     """Name of the task in lm-eval or in one of `evaluator.taskFolders`."""
     metric: ShortText
     """Metric of the task; higher must be better."""
     filter: ShortText = "none"
-    """Filter pipeline of the task."""
+    """Filter pipeline of the task; unset takes the preset's, or `none`."""
     num_fewshot: int | None = Field(default=None, ge=0, le=64)
-    """Examples in the prompt; unset leaves the task's own number."""
+    """Examples in the prompt; unset takes the preset's, or leaves the task's own number."""
     chat_template: bool = False
-    """Wrap prompts in the tokenizer's chat template."""
+    """Wrap prompts in the tokenizer's chat template; unset takes the preset's, or false."""
+    unseen_samples: int | None = Field(default=None, ge=1, le=100000)
+    """Samples that the confirmation scores: a seeded choice from those that the search does not see, from each of a
+    group's tasks in proportion. Unset takes the preset's, or all of them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, given: Any) -> Any:
+        return presets.held_out(given)
 
 
 class ObjectiveTask(HeldOutTask):
@@ -157,20 +183,35 @@ class ObjectiveTask(HeldOutTask):
     weight: PositiveDecimal = "1"
     """Weight in a WeightedMean."""
     search_samples: int | None = Field(default=None, ge=1, le=100000)
-    """Samples that the search sees, a seeded choice; unset takes half. All others are the unseen ones."""
+    """Samples that the search sees, a seeded choice, from each of a group's tasks in proportion; unset takes the
+    preset's, or half. The others are the unseen ones."""
     samples: SampleRanges | None = None
-    """Explicit ranges instead of `searchSamples`."""
+    """Explicit ranges instead of `searchSamples` and `unseenSamples`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, given: Any) -> Any:
+        return presets.held_in(given)
 
 
 class Objective(ApiModel):
-    """What the search optimises."""
+    """What the search optimises: `tasks`, or the `preset` that names them."""
 
+    model_config = ConfigDict(json_schema_extra=_filled_in("tasks"))
+
+    preset: presets.ObjectivePreset | None = None
+    """Known tasks together, each as its own preset has it; instead of `tasks`."""
     tasks: tuple[ObjectiveTask, ...] = Field(min_length=1, max_length=MAX_TASKS)
-    """The held-in tasks."""
+    """The held-in tasks; all names differ."""
     aggregate: Aggregate = "Mean"
     """How the tasks' scores become one fitness."""
     goal: FractionDecimal | None = None
     """A fitness at which the search stops, once the confirmation has reached it too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_tasks(cls, given: Any) -> Any:
+        return presets.objective(given)
 
 
 class HeldOut(ApiModel):

@@ -22,6 +22,8 @@ MAX_ROUNDS = 12
 """Each round finds what the one before had hidden; a type within a type is hidden by it."""
 LENGTH = "length"
 """A last step of a path: how many entries there are, whatever they are."""
+PRESET = "preset"
+"""A field that fills in others of its mapping."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,10 @@ class _Repair:
                 parent[str(path[-1])] = shape.placeholder()
             else:
                 parent.pop(str(path[-1]), None)
+            if path[-1] == PRESET and holder is not None:
+                # Nobody knows what it would have filled in.
+                for name in (name for name, one in holder.fields().items() if one.required and name not in parent):
+                    self.mend((*path[:-1], name))
 
     def _unknown(self, path: Path) -> None:
         name, holder = str(path[-1]), shapes.find(path[:-1])
@@ -148,7 +154,9 @@ class _Repair:
     def _wrong_value(self, path: Path, shape: shapes.Shape, *, missing: bool = False) -> None:
         value, written = self._value(path), self._written(path)
         if missing:
-            self._note(path, Problem("", "", shape.allowed(), "this is required and missing"))
+            holder = shapes.find(path[:-1])
+            instead = f", or a {PRESET}" if holder is not None and PRESET in holder.fields() else ""
+            self._note(path, Problem("", "", shape.allowed() + instead, "this is required and missing"))
             return
         near = ""
         if shape.base is Literal and isinstance(value, str):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mergesearch.api import presets
+
 Rules = dict[str, tuple[dict[str, Any], ...]]
 """Entries of x-kubernetes-validations, by the place to which they are attached."""
 
@@ -29,6 +31,22 @@ def number(value: str, holds: str) -> str:
 def distinct() -> str:
     """That no entry of a list stands there twice."""
     return "self.all(a, self.exists_one(b, b == a))"
+
+
+def task_name(task: str) -> str:
+    """The name of a task, be it written or its preset's; empty where there is neither."""
+    known = ", ".join(f"'{preset}': '{one.name}'" for preset, one in presets.TASKS.items())
+    return f"(has({task}.name) ? {task}.name : has({task}.preset) ? {{{known}}}[{task}.preset] : '')"
+
+
+def objective_names(objective: str) -> str:
+    """The names of an objective's tasks."""
+    known = ", ".join(
+        f"'{preset}': [{', '.join(repr(presets.TASKS[one].name) for one in tasks)}]"
+        for preset, tasks in presets.OBJECTIVES.items()
+    )
+    whole = f"has({objective}.preset) ? {{{known}}}[{objective}.preset] : []"
+    return f"(has({objective}.tasks) ? {objective}.tasks.map(t, {task_name('t')}) : {whole})"
 
 
 def subdomains(*paths: str) -> Rules:

@@ -32,10 +32,12 @@ COLUMNS: tuple[Mapping[str, str | int], ...] = (
 )
 """What `kubectl get` shows."""
 
-LISTS_BY_NAME = frozenset({"spec.checkpoints", "spec.storage.volumes", "spec.objective.tasks", "spec.heldOut.tasks"})
+LISTS_BY_NAME = frozenset({"spec.checkpoints", "spec.storage.volumes"})
 """Lists whose entries have different names; several owners may each apply some of them."""
-READ_WHERE_WRITTEN = frozenset({"spec.storage.keepBest", "spec.search.confirm.finalists"})
-"""Checks ask whether somebody has written these numbers, so the API server must not fill them in."""
+READ_WHERE_WRITTEN = frozenset({"spec.storage.keepBest", "spec.search.confirm.finalists"}) | {
+    f"spec.{part}.tasks[*].{field}" for part in ("objective", "heldOut") for field in ("filter", "chatTemplate")
+}
+"""Checks and presets ask whether somebody has written these, so the API server must not fill them in."""
 _HEADER = "# Generated from the models by `make generate`; do not edit.\n"
 
 

@@ -3,7 +3,7 @@
 """
 
 from mergesearch.api import spec
-from mergesearch.crd.cel import SUBDOMAIN, Rules, distinct, number, rule, subdomains, text
+from mergesearch.crd.cel import SUBDOMAIN, Rules, distinct, number, objective_names, rule, subdomains, task_name, text
 from mergesearch.files import CHECKPOINTS_VOLUME, WORKSPACE_VOLUME
 
 _JOB_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -36,7 +36,7 @@ INPUTS: Rules = {
             fieldPath=".merge.skipBelow",
         ),
         rule(
-            "self.objective.tasks.all(t, !self.heldOut.tasks.exists(h, h.name == t.name))",
+            f"!self.heldOut.tasks.exists(h, {task_name('h')} in {objective_names('self.objective')})",
             "a task is either optimised or held out: remove it from spec.objective.tasks or from spec.heldOut.tasks",
             fieldPath=".heldOut.tasks",
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from mergesearch.api import spec
 from mergesearch.api.check_search import MAX_SIGMA, MAX_WEIGHT, WEIGHT_TOLERANCE
-from mergesearch.crd.cel import DECIMAL, Rules, distinct, number, rule, text
+from mergesearch.crd.cel import DECIMAL, Rules, distinct, number, objective_names, rule, task_name, text
 
 MAX_LOOKUPS = 2048
 """Known points x checkpoints up to which names are looked up."""
@@ -18,10 +18,23 @@ _TASK_NAME_RULE = rule(
 )
 _NOT_BLANK = rule(r"self.matches(r'\S')", "this name is empty: write one, or leave the field out")
 
+_WHOLE_TASK = rule(
+    "has(self.preset) || (has(self.name) && has(self.metric))",
+    "nobody says how this task is scored: write its name and its metric, or a preset",
+)
+_NAMED_ONCE = f"self.tasks.all(a, self.tasks.exists_one(b, {task_name('a')} == {task_name('b')}))"
+
 TASKS: Rules = {
     "spec.objective": (
         rule(
-            "self.aggregate == 'WeightedMean' || self.tasks.all(t, " + number("t.weight", "== 1.0") + ")",
+            "has(self.preset) != has(self.tasks)",
+            "the tasks are named by a preset or one by one: set exactly one of preset and tasks",
+        ),
+        rule(f"!has(self.tasks) || {_NAMED_ONCE}", "a task stands here twice: name each once", fieldPath=".tasks"),
+        rule(
+            "self.aggregate == 'WeightedMean' || !has(self.tasks) || self.tasks.all(t, "
+            + number("t.weight", "== 1.0")
+            + ")",
             "only the aggregate WeightedMean reads the weights of tasks: set spec.objective.aggregate to WeightedMean, "
             "or remove the weights",
             fieldPath=".aggregate",
@@ -31,9 +44,10 @@ TASKS: Rules = {
         rule(number("self", "> 0.0"), 'every candidate reaches a goal of 0: set one above 0, such as "0.70", or none'),
     ),
     "spec.objective.tasks[*]": (
+        _WHOLE_TASK,
         rule(
-            "!has(self.searchSamples) || !has(self.samples)",
-            "searchSamples and samples both choose the samples: remove one of them",
+            "!has(self.samples) || !(has(self.searchSamples) || has(self.unseenSamples))",
+            "samples and searchSamples or unseenSamples both choose the samples: remove one of them",
         ),
         rule(
             "!has(self.samples) || (self.samples.search.start < self.samples.search.stop && "
@@ -57,10 +71,15 @@ TASKS: Rules = {
             f"this weight is too small or too large: it must lie between {1 / MAX_WEIGHT:g} and {MAX_WEIGHT}",
         ),
     ),
+    "spec.heldOut": (rule(_NAMED_ONCE, "a task stands here twice: name each once", fieldPath=".tasks"),),
+    "spec.heldOut.tasks[*]": (_WHOLE_TASK,),
     "spec.heldOut.tasks[*].name": (_TASK_NAME_RULE,),
     "spec.heldOut.tasks[*].metric": (_NOT_BLANK,),
     "spec.heldOut.tasks[*].filter": (_NOT_BLANK,),
 }
+
+
+_OBJECTIVE = objective_names("self.objective")
 
 
 def _generation(algorithm: str) -> dict[str, Any]:
@@ -88,8 +107,7 @@ SEARCH: Rules = {
             fieldPath=".search.initial",
         ),
         rule(
-            "self.search.initial.all(p, size(p.scores) == size(self.objective.tasks) && "
-            "self.objective.tasks.all(t, t.name in p.scores))",
+            f"self.search.initial.all(p, size(p.scores) == size({_OBJECTIVE}) && {_OBJECTIVE}.all(n, n in p.scores))",
             "each point of spec.search.initial must have a score for each task of spec.objective, and no other",
             fieldPath=".search.initial",
         ),

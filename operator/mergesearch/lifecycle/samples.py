@@ -1,10 +1,11 @@
 """Which samples the search sees, and which only the confirmation does; pure.
 
 The samples of a task are split leaf by leaf: a seeded permutation of each leaf's documents is cut in two, the first
-part for the search and the rest unseen. Explicit ranges replace that for a task with one leaf.
+part for the search and the rest unseen; of the rest the confirmation takes the first `unseenSamples`, in proportion,
+where they are bounded. Explicit ranges replace that for a task with one leaf.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mergesearch.api.spec import HeldOutTask, MergeSearchSpec, ObjectiveTask
 from mergesearch.api.status import LeafStatus, MergeSearchStatus, TaskStatus
@@ -24,7 +25,7 @@ def tasks_of(spec: MergeSearchSpec, status: MergeSearchStatus, split: Split) -> 
     ]
     if split == "unseen":
         tasks += [
-            _task(task, tuple(_whole(leaf) for leaf in known.leaves if leaf.total > 0))
+            _task(task, _held_out(task, known, spec.search.seed))
             for task, known in zip(spec.held_out.tasks, facts[held_in:], strict=True)
         ]
     return tuple(tasks)
@@ -42,8 +43,15 @@ def problems(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> Iterator[s
         if task.name in found:
             yield from _problems_of(f"spec.objective.tasks[{index}]", task, found[task.name])
     for index, held_out in enumerate(spec.held_out.tasks):
-        if held_out.name in found and not any(leaf.total for leaf in found[held_out.name].leaves):
-            yield f"spec.heldOut.tasks[{index}]: {held_out.name} has no documents"
+        if held_out.name in found:
+            total = sum(leaf.total for leaf in found[held_out.name].leaves)
+            if not total:
+                yield f"spec.heldOut.tasks[{index}]: {held_out.name} has no documents"
+            elif held_out.unseen_samples is not None and held_out.unseen_samples > total:
+                yield (
+                    f"spec.heldOut.tasks[{index}].unseenSamples: {held_out.unseen_samples}, but {held_out.name} has "
+                    f"{_documents(total)}"
+                )
 
 
 def _problems_of(field: str, task: ObjectiveTask, known: TaskStatus) -> Iterator[str]:
@@ -55,13 +63,21 @@ def _problems_of(field: str, task: ObjectiveTask, known: TaskStatus) -> Iterator
         elif stop > total:
             yield f"{field}.samples: stop is {stop}, but {task.name} has {total} documents"
     elif total < 2:
-        documents = "1 document" if total else "no documents"
-        yield f"{field}: {task.name} has {documents}; at least 2 are needed, one to search and one unseen"
+        yield f"{field}: {task.name} has {_documents(total)}; at least 2 are needed, one to search and one unseen"
     elif task.search_samples is not None and task.search_samples >= total:
         yield (
             f"{field}.searchSamples: {task.search_samples} of the {total} documents of {task.name} "
             f"leave none unseen; at most {total - 1}"
         )
+    elif task.unseen_samples is not None and task.unseen_samples > (rest := total - _searched(task, total)):
+        yield (
+            f"{field}.unseenSamples: {task.unseen_samples}, but the search leaves {rest} of the {total} documents of "
+            f"{task.name} unseen"
+        )
+
+
+def _documents(total: int) -> str:
+    return {0: "no documents", 1: "1 document"}.get(total, f"{total} documents")
 
 
 def unseen_counts(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> list[int]:
@@ -87,26 +103,46 @@ def _whole(leaf: LeafStatus) -> SampleSelection:
     return SampleSelection(leaf=leaf.name, total=leaf.total, start=0, stop=leaf.total, documents=leaf.documents)
 
 
+def _held_out(task: HeldOutTask, known: TaskStatus, seed: int) -> tuple[SampleSelection, ...]:
+    if task.unseen_samples is None:
+        return tuple(_whole(leaf) for leaf in known.leaves if leaf.total > 0)
+    counts = _in_proportion(task.unseen_samples, [leaf.total for leaf in known.leaves])
+    return _seeded(known, [(0, count) for count in counts], seed)
+
+
 def _selections(task: ObjectiveTask, known: TaskStatus, seed: int, *, unseen: bool) -> tuple[SampleSelection, ...]:
     if task.samples is not None:
         chosen, leaf = (task.samples.unseen if unseen else task.samples.search), known.leaves[0]
         return (_whole(leaf).model_copy(update={"start": chosen.start, "stop": chosen.stop}),)
-    selections = []
-    for leaf, cut in zip(known.leaves, _cuts(task, known), strict=True):
-        start, stop = (cut, leaf.total) if unseen else (0, cut)
-        if start < stop:
-            selections.append(_whole(leaf).model_copy(update={"start": start, "stop": stop, "seed": seed}))
-    return tuple(selections)
-
-
-def _cuts(task: ObjectiveTask, known: TaskStatus) -> list[int]:
-    """How many documents of each leaf the search sees: in proportion to the leaf, by largest remainders."""
     totals = [leaf.total for leaf in known.leaves]
-    whole = sum(totals)
-    wanted = task.search_samples if task.search_samples is not None else whole // 2
-    shares = [divmod(wanted * total, whole) for total in totals]
-    cuts = [share for share, _ in shares]
-    by_remainder = sorted(range(len(totals)), key=lambda i: (-shares[i][1], i))
-    for index in by_remainder[: wanted - sum(cuts)]:
-        cuts[index] += 1
-    return cuts
+    cuts = _in_proportion(_searched(task, sum(totals)), totals)
+    if not unseen:
+        return _seeded(known, [(0, cut) for cut in cuts], seed)
+    rests = [total - cut for total, cut in zip(totals, cuts, strict=True)]
+    taken = rests if task.unseen_samples is None else _in_proportion(task.unseen_samples, rests)
+    return _seeded(known, [(cut, cut + count) for cut, count in zip(cuts, taken, strict=True)], seed)
+
+
+def _seeded(known: TaskStatus, ranges: Sequence[tuple[int, int]], seed: int) -> tuple[SampleSelection, ...]:
+    """These ranges of the leaves' permutations; leaves of which nothing is taken are left out."""
+    return tuple(
+        _whole(leaf).model_copy(update={"start": start, "stop": stop, "seed": seed})
+        for leaf, (start, stop) in zip(known.leaves, ranges, strict=True)
+        if start < stop
+    )
+
+
+def _searched(task: ObjectiveTask, total: int) -> int:
+    """How many documents the search sees."""
+    return task.search_samples if task.search_samples is not None else total // 2
+
+
+def _in_proportion(wanted: int, sizes: Sequence[int]) -> list[int]:
+    """`wanted`, at most the sum of `sizes`, spread in proportion to them by largest remainders; no more than each."""
+    whole = sum(sizes)
+    shares = [divmod(wanted * size, whole) for size in sizes]
+    counts = [share for share, _ in shares]
+    by_remainder = sorted(range(len(sizes)), key=lambda i: (-shares[i][1], i))
+    for index in by_remainder[: wanted - sum(counts)]:
+        counts[index] += 1
+    return counts

@@ -54,9 +54,8 @@ def search_samples(spec: MergeSearchSpec) -> int | None:
 
 def unseen_samples(spec: MergeSearchSpec) -> int | None:
     """Samples of one confirmation, with the held-out tasks; None where only the preflight can count them."""
-    if spec.held_out.tasks:
-        return None
-    return _sum([_width(task.samples.unseen) if task.samples else None for task in spec.objective.tasks])
+    held_in = [_width(task.samples.unseen) if task.samples else task.unseen_samples for task in spec.objective.tasks]
+    return _sum([*held_in, *(task.unseen_samples for task in spec.held_out.tasks)])
 
 
 def dearer(spec: MergeSearchSpec, search: int | None, unseen: int | None) -> float | None:
@@ -65,7 +64,10 @@ def dearer(spec: MergeSearchSpec, search: int | None, unseen: int | None) -> flo
     """
     if search is not None and unseen is not None:
         return max(1.0, unseen / search)
-    halved = all(task.search_samples is None and task.samples is None for task in spec.objective.tasks)
+    halved = all(
+        task.search_samples is None and task.samples is None and task.unseen_samples is None
+        for task in spec.objective.tasks
+    )
     return 1.0 if halved and not spec.held_out.tasks and unseen is None else None
 
 

@@ -294,8 +294,8 @@ FIELDS = (
         "gave a held-out task a weight",
         (("spec.heldOut.tasks[0].weight", "did you mean spec.objective.tasks[*].weight?"),),
         base="full",
-        old="        numFewshot: 25\n",
-        new='        weight: "2"\n        numFewshot: 25\n',
+        old="        unseenSamples: 500\n",
+        new='        weight: "2"\n        unseenSamples: 500\n',
     ),
     BadManifest(
         "missing-field",
@@ -303,6 +303,37 @@ FIELDS = (
         (("spec.objective.tasks[0].metric", "required and missing"),),
         old="metric: exact_match, ",
         new="",
+    ),
+    BadManifest(
+        "nothing-says-how-a-task-is-scored",
+        "gave neither the name and metric of a task nor a preset",
+        (
+            ("spec.objective.tasks[0].name", "1 to 128 characters, or a preset"),
+            ("spec.objective.tasks[0].metric", "required and missing"),
+        ),
+        old=TASK,
+        new="- {numFewshot: 5}",
+    ),
+    BadManifest(
+        "no-task-and-no-preset",
+        "gave neither tasks nor a preset",
+        (("spec.objective.tasks", "1 to 8 entries, or a preset"),),
+        old=f"    tasks:\n      {TASK}\n",
+        new="    aggregate: Mean\n",
+    ),
+    BadManifest(
+        "preset-unknown",
+        "misspelt the preset of a task",
+        (("spec.objective.tasks[0].preset", "did you mean GSM8K?"),),
+        old=TASK,
+        new="- {preset: gsm-8k}",
+    ),
+    BadManifest(
+        "objective-preset-unknown",
+        "put the tasks of a preset in another order",
+        (("spec.objective.preset", "did you mean MBPP-IFEval?"),),
+        old=f"    tasks:\n      {TASK}\n",
+        new="    preset: IFEval-MBPP\n",
     ),
     BadManifest(
         "forgotten-value",
@@ -501,7 +532,7 @@ FIELDS = (
     BadManifest(
         "text-for-a-mapping",
         "wrote a task as its name only",
-        (("spec.objective.tasks[0]", "a mapping with the fields name, metric"),),
+        (("spec.objective.tasks[0]", "a mapping with the fields preset, name, metric"),),
         old=TASK,
         new="- gsm8k",
     ),
@@ -701,6 +732,28 @@ INPUTS = (
         new="  heldOut: {tasks: [{name: gsm8k, metric: exact_match}]}\n  objective:\n",
     ),
     BadManifest(
+        "preset-twice",
+        "named a task once by its name, and once by a preset",
+        (("spec.objective.tasks[1].name", "spec.objective.tasks[0].name is this task already"),),
+        old=TASK,
+        new=f"{TASK}\n      - {{preset: GSM8K}}",
+    ),
+    BadManifest(
+        "held-out-preset-is-held-in",
+        "held out a task of the objective's preset",
+        (("spec.heldOut.tasks[0].name", "so it is not held out"),),
+        old=f"  objective:\n    tasks:\n      {TASK}\n",
+        new="  heldOut: {tasks: [{preset: IFEval}]}\n  objective: {preset: MBPP-IFEval}\n  evaluator: "
+        "{allowCodeExecution: true}\n",
+    ),
+    BadManifest(
+        "tasks-beside-a-preset",
+        "gave a preset of all tasks and tasks beside it",
+        (("spec.objective.preset", "the tasks are chosen twice"),),
+        old=OBJECTIVE,
+        new="  objective:\n    preset: MBPP-IFEval\n",
+    ),
+    BadManifest(
         "task-file",
         "gave the file of a task instead of its name",
         (("spec.objective.tasks[0].name", "lm-eval has no such task"),),
@@ -721,6 +774,14 @@ INPUTS = (
         base="full",
         old='        weight: "1"\n',
         new='        weight: "1"\n        searchSamples: 600\n',
+    ),
+    BadManifest(
+        "unseen-samples-beside-ranges",
+        "chose the unseen samples by number and by range",
+        (("spec.objective.tasks[1].unseenSamples", "the samples are chosen twice"),),
+        base="full",
+        old='        weight: "1"\n',
+        new='        weight: "1"\n        unseenSamples: 600\n',
     ),
     BadManifest(
         "empty-range",

@@ -27,6 +27,9 @@ def test_the_full_manifest_has_every_field_but_those_that_exclude_others() -> No
     fields = {place for places in shapes.elsewhere().values() for place in places}
 
     assert {field for field in fields - written if not field.startswith("spec.evaluator.template")} == {
+        "spec.heldOut.tasks[*].preset",
+        "spec.objective.preset",
+        "spec.objective.tasks[*].preset",
         "spec.search.algorithm.preset",
         "spec.search.algorithm.random",
         "spec.search.algorithm.random.populationSize",

@@ -14,6 +14,7 @@ WHOLE = {
     "workspace_is_one_claim",
     "claim_can_be_shared",
     "claim_names_are_names",
+    "tasks_are_named_once",
     "task_names_are_unique",
     "task_names_are_file_names",
     "samples_are_chosen_once",

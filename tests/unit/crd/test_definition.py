@@ -98,6 +98,7 @@ def test_the_defaults_are_those_of_the_models() -> None:
 
     written = MergeSearch.model_validate(minimal).spec.to_document()
     del written["storage"]["keepBest"], written["search"]["confirm"]["finalists"]
+    del written["objective"]["tasks"][0]["chatTemplate"]  # a preset may fill it in
     assert filled == written
 
 

@@ -1,0 +1,61 @@
+"""A stand-in for the sandbox container of a pod, for tests that run as root: the sandbox's server behind what a
+container runtime puts around it. `python container.py FOLDER` finds the socket in FOLDER.
+
+A mount namespace without the volumes, of which FOLDER and the code are read-only; namespaces of processes and of IPC;
+/proc, /tmp and /dev/shm; a user without rights. The network is that of the pod.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import mergesearch
+import mergesearch_evaluator
+from mergesearch_evaluator.sandbox import linux, server, walls
+
+USER = 65533
+SOCKET = "socket"
+MOUNT = "sandbox"
+
+
+def main() -> None:
+    shared = Path(sys.argv[1])
+    code = [Path(package.__path__[0]).parent for package in (mergesearch, mergesearch_evaluator)]
+    root = Path(tempfile.mkdtemp())
+    try:
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC)
+        linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
+        bare = linux.MS_NOSUID | linux.MS_NODEV
+        linux.mount("none", str(root), "tmpfs", bare, "mode=755")
+        for source in (*walls._needed(), *code, *map(Path, walls.DEVICES)):
+            walls._bind(source, root)
+        (root / MOUNT).mkdir()
+        linux.mount(str(shared), str(root / MOUNT), "none", linux.MS_BIND)
+        linux.mount_read_only(str(root / MOUNT), recursive=False)
+        for name in ("tmp", "dev/shm"):
+            (root / name).mkdir()
+            linux.mount("none", str(root / name), "tmpfs", bare, "mode=1777,size=64m")
+        (root / "proc").mkdir()
+        linux.mount_read_only(str(root), recursive=False)
+        pid = os.fork()
+        if pid:
+            # What ends this process ends the container.
+            _, status = os.waitpid(pid, 0)
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+        linux.prctl(linux.PR_SET_PDEATHSIG, 9)
+        linux.mount("proc", str(root / "proc"), "proc", bare)
+        linux.become_root(str(root))
+        os.setgroups([])
+        os.setgid(USER)
+        os.setuid(USER)
+        environment = {"PATH": "/usr/bin", "HOME": "/tmp", "TMPDIR": "/tmp"}
+        command = [sys.executable, "-m", server.__name__, f"/{MOUNT}/{SOCKET}"]
+        os.execve(command[0], command, environment)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
