@@ -111,19 +111,22 @@ def _comparisons(
     weights, how = request.task_weights, request.aggregate
     observed = bootstrap.aggregate(np.stack([bootstrap.scores_of(task) for task in values], axis=-1), weights, how)
     drawn = bootstrap.resampled_fitness(values, weights, how, seed=request.seed, resamples=request.resamples)
+    finalists = [column[finalist.id] for finalist in request.finalists]
     found = []
-    for finalist in request.finalists:
-        for baseline in request.baselines:
-            mine, other = column[finalist.id], column[baseline.id]
-            gain = bootstrap.gain_of(float(observed[mine] - observed[other]), drawn[:, mine] - drawn[:, other])
-            found.append(
-                Comparison(
-                    candidate=finalist.id,
-                    baseline=baseline.id,
-                    gain=gain.gain,
-                    low=gain.low,
-                    high=gain.high,
-                    p=gain.p,
-                )
+    for baseline in request.baselines:
+        other = column[baseline.id]
+        differ = [bootstrap.differing(values, mine, other) for mine in finalists]
+        gains = bootstrap.gains(observed[finalists] - observed[other], drawn[:, finalists] - drawn[:, [other]], differ)
+        found += [
+            Comparison(
+                candidate=finalist.id,
+                baseline=baseline.id,
+                gain=gain.gain,
+                low=gain.low,
+                high=gain.high,
+                p=gain.p,
+                corrected_p=gain.corrected_p,
             )
+            for finalist, gain in zip(request.finalists, gains, strict=True)
+        ]
     return tuple(found)

@@ -237,7 +237,8 @@ class PreflightStatus(ApiModel):
     tasks: tuple[TaskStatus, ...] = Field(default=(), max_length=2 * MAX_TASKS)
     """Held-in, then held-out tasks."""
     smallest_gain: float | None = None
-    """The smallest gain that the unseen samples can prove: one-sided 5%, power 80%, one in five samples differing."""
+    """The smallest gain over one baseline that the unseen samples prove four times in five, the choice among the
+    finalists included, if the two differ on one sample in five."""
     versions: dict[str, Word] = Field(default={}, max_length=16)
     """Of lm-eval and the backend."""
     warnings: tuple[Message, ...] = Field(default=(), max_length=16)
@@ -301,11 +302,13 @@ class Gain(ApiModel):
     gain: float
     """Difference of fitness."""
     low: float
-    """Lower end of the 95% interval."""
+    """Lower end of the 95% interval, which allows for the choice among the finalists."""
     high: float
     """Upper end of the 95% interval."""
     p: float
-    """One-sided p."""
+    """One-sided p of this finalist alone."""
+    corrected_p: float | None = None
+    """p after the choice among the finalists. Unset by earlier releases, where it is p times the finalists."""
 
 
 class Better(ApiModel):
@@ -338,6 +341,8 @@ class Confirmed(ApiModel):
     """The unseen samples had decided an earlier confirmation of this search already."""
     request_hash: Sha256
     """Of the comparison that decided."""
+    finalists: int | None = None
+    """How many the winner was chosen among in that comparison; unset by earlier releases."""
 
 
 class Measured(ApiModel):

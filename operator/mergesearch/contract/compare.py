@@ -38,10 +38,13 @@ class Comparison(Model):
     baseline: CandidateId
     gain: float
     low: float
-    """Lower end of the 95% interval of the gain, by paired bootstrap."""
+    """Lower end of the 95% interval of the gain, by paired bootstrap; it allows for the choice among the finalists."""
     high: float
     p: float
     """One-sided: how likely a gain at least this large is if the baseline were as good."""
+    corrected_p: float | None = None
+    """How likely it is that the largest of all finalists' gains over this baseline is at least that large, if none were
+    better; None in the report of an evaluator that knew no such number."""
 
 
 class CompareReport(Model):

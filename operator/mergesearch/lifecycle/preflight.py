@@ -7,7 +7,7 @@ from mergesearch.api.base import number_of
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
 from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport
-from mergesearch.lifecycle import launches, roles, samples
+from mergesearch.lifecycle import launches, phrases, roles, samples
 from mergesearch.lifecycle.step import MAX_DECISION, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import power
@@ -66,14 +66,28 @@ def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
     if changed:
         step = launches.abandon(step, roles.WITH_RECORDS)
     weights = [number_of(task.weight) for task in spec.objective.tasks]
+    unseen = samples.unseen_counts(spec, found)
+    finalists = min(spec.search.confirm.finalists, spec.search.max_evaluations)
+    smallest = power.smallest_gain(unseen, weights, spec.objective.aggregate, finalists)
     return _passed(
         step,
         Stage.PREFLIGHT_TASKS,
         tasks=found,
-        smallest_gain=round(power.smallest_gain(samples.unseen_counts(spec, found), weights), 4),
+        smallest_gain=round(smallest, 4),
         versions=dict(list(report.versions.items())[:MAX_VERSIONS]),
-        warnings=_merged_warnings(before, list(report.warnings)),
+        warnings=_merged_warnings(before, [*report.warnings, *_rough(spec, unseen)]),
     )
+
+
+def _rough(spec: MergeSearchSpec, unseen: list[int]) -> list[str]:
+    """Tasks whose unseen samples are so few that intervals and p are rough."""
+    few = [
+        f"{task.name} ({number})"
+        for task, number in zip(spec.objective.tasks, unseen, strict=True)
+        if number < power.ROUGH_BELOW
+    ]
+    asked = f"with fewer than {power.ROUGH_BELOW} unseen samples intervals and p are rough"
+    return [f"{asked}: {phrases.listed(few)}"] if few else []
 
 
 def stall(step: Step, reason: Reason, message: str) -> Step:

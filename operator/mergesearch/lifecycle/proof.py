@@ -12,7 +12,7 @@ from mergesearch.lifecycle import phrases, records
 from mergesearch.reasons import Reason
 
 LEVEL = 0.05
-"""Of the one-sided test."""
+"""Of the one-sided test, the choice among the finalists included."""
 NAMED = 3
 """Baselines that a line names; the others it counts."""
 Told = tuple[Reason, str]
@@ -23,9 +23,19 @@ def finalists(status: MergeSearchStatus) -> list[Record]:
     return records.best_first(record for record in status.confirmations if record.kind is RecordKind.SEARCH)
 
 
+def choices(status: MergeSearchStatus) -> int:
+    """The finalists that the winner was chosen among, by the comparison that decided: more may have been scored since.
+    Before anything is decided, all that are scored.
+    """
+    known = status.confirmed.finalists if status.confirmed is not None else None
+    return known if known is not None else len(finalists(status))
+
+
 def corrected_p(gain: Gain, choices: int) -> float:
-    """The winner is the best of `choices` finalists on the very samples that it is tested on: Bonferroni."""
-    return min(1.0, gain.p * max(1, choices))
+    """The winner is the best of `choices` finalists on the very samples that it is tested on. The comparison accounts
+    for that; of one that did not, by Bonferroni.
+    """
+    return gain.corrected_p if gain.corrected_p is not None else min(1.0, gain.p * max(1, choices))
 
 
 def significant(gain: Gain, choices: int) -> bool:
@@ -40,7 +50,7 @@ def smallest_gain(winner: Confirmed) -> float | None:
 
 def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed) -> Told:
     """What came of the search: `Gain` only where every baseline that was confirmed is beaten."""
-    choices = len(finalists(status))
+    chosen_among = winner.finalists or len(finalists(status))
     score = f"{winner.id} has {winner.fitness:.4f} on unseen samples"
     if winner.reused:
         score += " that had decided an earlier confirmation"
@@ -48,10 +58,10 @@ def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed)
     if lacking or not winner.gains:
         others = f"it was not compared with {_listed(spec, status, lacking)}" if lacking else "there was no baseline"
         return Reason.UNPROVEN, f"nothing is proven: {score}, but {others}"
-    open_ones = sorted((g for g in winner.gains if not significant(g, choices)), key=lambda gain: gain.gain)
+    open_ones = sorted((g for g in winner.gains if not significant(g, chosen_among)), key=lambda gain: gain.gain)
     weakest = min(open_ones or winner.gains, key=lambda gain: gain.gain)
     numbers = f"{score}, {weakest.gain:+.4f} against {_called(spec, status, weakest.baseline)}"
-    numbers += f" (95% interval {weakest.low:+.4f}..{weakest.high:+.4f}, {_p(weakest, choices)})"
+    numbers += f" (95% interval {weakest.low:+.4f}..{weakest.high:+.4f}, {_p(weakest, chosen_among)})"
     if not open_ones:
         beaten = _listed(spec, status, [gain.baseline for gain in winner.gains])
         return Reason.GAIN, f"gain over {beaten}: {numbers}"
@@ -87,5 +97,5 @@ def _p(gain: Gain, choices: int) -> str:
     words = f"p = {gain.p:.2g}" if gain.p >= 0.0001 else "p < 0.0001"
     corrected = corrected_p(gain, choices)
     if gain.p < LEVEL <= corrected:
-        words += f", {corrected:.2g} when corrected for {choices} finalists"
+        words += f", {corrected:.2g} when corrected for {phrases.count(choices, 'finalist')}"
     return words

@@ -15,16 +15,17 @@ def whole(request: CompareRequest, report: CompareReport) -> bool:
     """Whether a report compares every finalist with every baseline, in numbers."""
     wanted = {(finalist.id, baseline.id) for finalist in request.finalists for baseline in request.baselines}
     found = [(comparison.candidate, comparison.baseline) for comparison in report.comparisons]
-    numbers = [number for c in report.comparisons for number in (c.gain, c.low, c.high, c.p)]
+    numbers = [number for c in report.comparisons for number in (c.gain, c.low, c.high, c.p, c.corrected_p or 0.0)]
     return sorted(found) == sorted(wanted) and all(math.isfinite(number) for number in numbers)
 
 
 def decide(step: Step, report: CompareReport) -> Step:
     """The winner is the finalist with the best fitness on the unseen samples."""
-    finalists = [r for r in step.status.confirmations if records.source(step.status, r).x is not None]
-    winner, fitness = max(records.scored(finalists), key=lambda pair: pair[1])
+    candidates = (r for r in step.status.confirmations if records.source(step.status, r).x is not None)
+    finalists = records.scored(candidates)
+    winner, fitness = max(finalists, key=lambda pair: pair[1])
     gains = tuple(
-        Gain(baseline=c.baseline, gain=c.gain, low=c.low, high=c.high, p=c.p)
+        Gain(baseline=c.baseline, gain=c.gain, low=c.low, high=c.high, p=c.p, corrected_p=c.corrected_p)
         for c in report.comparisons
         if c.candidate == winner.id
     )
@@ -40,6 +41,7 @@ def decide(step: Step, report: CompareReport) -> Step:
             weights_digest=winner.weights_digest,
             reused=step.status.rounds > 0,
             request_hash=report.request_hash,
+            finalists=len(finalists),
         ),
     )
 

@@ -22,7 +22,7 @@ def proof(summary: Summary) -> tuple[Pair, ...]:
 
 def _proof(summary: Summary) -> Iterator[Pair]:
     if summary.finalists:
-        chosen = f", times the {summary.finalists} finalists to choose among," if summary.finalists > 1 else ""
+        chosen = f", corrected for the choice among {summary.finalists} finalists," if summary.finalists > 1 else ""
         small = f"the one-sided p{chosen} is below {significance.LEVEL:g}"
         rule = (
             f"against every baseline the 95% interval lies above 0 and {small} (paired bootstrap over unseen samples)"

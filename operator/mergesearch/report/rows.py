@@ -66,7 +66,7 @@ def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role:
         state=record.state,
         on_search=_scored(record),
         on_unseen=_scored(records.find(status, "unseen", record.id)),
-        versus=significance.versus(gain, len(proof.finalists(status))) if gain is not None else None,
+        versus=significance.versus(gain, proof.choices(status)) if gain is not None else None,
     )
 
 

@@ -85,7 +85,7 @@ class Versus:
     high: float
     p: float
     corrected_p: float
-    """p times the number of finalists, since the winner was chosen among them on the same samples (Bonferroni)."""
+    """p after the choice among the finalists, which was made on the same samples."""
     significant: bool
     """The 95% interval lies above 0, and the corrected p is below 0.05."""
 

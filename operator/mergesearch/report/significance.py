@@ -10,8 +10,8 @@ LEVEL = proof.LEVEL
 def versus(gain: Gain, choices: int) -> Versus:
     """A gain, and whether it is more than chance explains.
 
-    The winner is the best of `choices` finalists on the very samples that it is tested on, so p is corrected for them
-    by Bonferroni; the interval of the gain has to lie above 0 as well.
+    The winner is the best of `choices` finalists on the very samples that it is tested on, so p is corrected for that;
+    the interval of the gain has to lie above 0 as well.
     """
     return Versus(
         gain=gain.gain,

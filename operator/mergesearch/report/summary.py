@@ -22,7 +22,7 @@ def summarize(resource: MergeSearch, place: Place = Place.CLUSTER) -> Summary:
     tasks = tuple(_tasks(spec, status))
     scale = _fitness_scale(tasks)
     found = rows.rows_of(resource, status)
-    choices = len(proof.finalists(status))
+    choices = proof.choices(status)
     facts = verdict.Facts(resource=resource, status=status, rows=found, scale=scale, choices=choices, place=place)
     said = verdict.verdict(facts)
     holder, weights = _weights(spec, status)

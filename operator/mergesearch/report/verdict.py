@@ -167,7 +167,7 @@ def notes(facts: Facts, smallest_gain: float | None) -> tuple[str, ...]:
 def _numbers(versus: Versus, facts: Facts) -> str:
     gain = wording.with_unit(wording.signed(versus.gain, facts.scale), facts.scale)
     words = f"gain {gain}, 95% interval {wording.interval(versus, facts.scale)}, {wording.p_equals(versus.p)}"
-    if versus.p < significance.LEVEL <= versus.corrected_p and versus.low > 0.0:
+    if versus.p < significance.LEVEL <= versus.corrected_p:
         corrected = wording.p_value(versus.corrected_p)
         words += f" ({corrected} when corrected for the choice among {facts.choices} finalists)"
     return words

@@ -24,11 +24,20 @@ def task(*columns: Floats) -> TaskValues:
 def compared(
     tasks: list[TaskValues], how: Aggregate = "Mean", *, seed: int = 0, resamples: int = 2000
 ) -> bootstrap.Gain:
-    """The first column against the second."""
+    """The first column against the second, as the only finalist."""
+    return among(tasks, 1, how, seed=seed, resamples=resamples)[0]
+
+
+def among(
+    tasks: list[TaskValues], finalists: int, how: Aggregate = "Mean", *, seed: int = 0, resamples: int = 2000
+) -> list[bootstrap.Gain]:
+    """The first columns, finalists to choose among, against the one that follows them."""
     weights = [1.0] * len(tasks)
     observed = bootstrap.aggregate(np.stack([bootstrap.scores_of(part) for part in tasks], axis=-1), weights, how)
     drawn = bootstrap.resampled_fitness(tasks, weights, how, seed=seed, resamples=resamples)
-    return bootstrap.gain_of(float(observed[0] - observed[1]), drawn[:, 0] - drawn[:, 1])
+    differ = [bootstrap.differing(tasks, mine, finalists) for mine in range(finalists)]
+    ahead = observed[:finalists] - observed[finalists]
+    return bootstrap.gains(ahead, drawn[:, :finalists] - drawn[:, [finalists]], differ)
 
 
 def right_or_wrong(rng: np.random.Generator, n: int, share: float) -> Floats:
@@ -117,7 +126,7 @@ def test_candidates_are_compared_on_the_same_resamples() -> None:
 
 def test_no_difference_at_all_is_no_evidence() -> None:
     values = right_or_wrong(np.random.default_rng(6), 100, 0.5)
-    assert compared([task(values, values)]) == bootstrap.Gain(0.0, 0.0, 0.0, 1.0)
+    assert compared([task(values, values)]) == bootstrap.Gain(0.0, 0.0, 0.0, 1.0, 1.0)
 
 
 def test_p_is_never_zero_and_small_for_a_large_gain() -> None:
@@ -181,3 +190,107 @@ def test_every_task_draws_from_a_stream_of_its_own() -> None:
     assert any(first != second for first, second in zip(*map(np.ndarray.tolist, drawn), strict=True))
     pairs = itertools.pairwise(drawn)
     assert all((first >= second).all() for first, second in pairs)
+
+
+# --- The choice among several finalists ---
+
+
+def alike(rng: np.random.Generator, finalists: int, documents: int = 200) -> TaskValues:
+    """Finalists and a baseline that are equally good, and share most answers."""
+    common = right_or_wrong(rng, documents, 0.5)
+    columns = [
+        np.where(rng.random(documents) < 0.25, rng.random(documents) < 0.5, common) for _ in range(finalists + 1)
+    ]
+    return task(*[column.astype(np.float64) for column in columns])
+
+
+def best_of(found: list[bootstrap.Gain]) -> bootstrap.Gain:
+    return max(found, key=lambda gain: gain.gain)
+
+
+def test_a_single_finalist_needs_no_correction() -> None:
+    rng = np.random.default_rng(11)
+    (found,) = among([alike(rng, 1)], 1)
+    assert found.corrected_p == found.p
+
+
+def test_the_best_of_several_equals_is_called_better_about_as_often_as_the_level_says() -> None:
+    """And without the correction far more often: 16% of the time by theory, for five."""
+    corrected = uncorrected = 0
+    for seed in range(400):
+        found = best_of(among([alike(np.random.default_rng([12, seed]), 5)], 5, seed=seed, resamples=400))
+        corrected += found.corrected_p < 0.05
+        uncorrected += found.p < 0.05
+    assert 8 <= corrected <= 32, "four standard errors around 5% of 400, a little less for rounding to documents"
+    assert uncorrected > 45
+
+
+def test_the_interval_of_the_best_of_several_covers_its_true_gain() -> None:
+    covered = alone = 0
+    for seed in range(400):
+        found = among([alike(np.random.default_rng([13, seed]), 5)], 5, seed=seed, resamples=400)
+        best = best_of(found)
+        covered += best.low <= 0.0 <= best.high
+        # As if the other finalists had never been there.
+        documents = [alike(np.random.default_rng([13, seed]), 5)]
+        column = found.index(best)
+        pair = TaskValues(documents[0].weights, documents[0].values[:, [column, 5]])
+        single = among([pair], 1, seed=seed, resamples=400)[0]
+        alone += single.low <= 0.0 <= single.high
+    assert covered >= 366, "95% of 400, less three standard errors"
+    assert alone < covered
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 10_000), finalists=st.integers(2, 6))
+def test_the_correction_lies_between_none_and_about_bonferroni(seed: int, finalists: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [rng.standard_normal(60) + 0.1 for _ in range(finalists)]
+    for found in among([task(*values, np.zeros(60))], finalists, resamples=300):
+        assert found.p <= found.corrected_p + 1e-12
+        # About: the tails of the other finalists' resamples are not quite the same.
+        assert found.corrected_p <= 1.5 * finalists * found.p + 0.02
+
+
+def test_finalists_that_answer_alike_are_hardly_corrected() -> None:
+    rng = np.random.default_rng(14)
+    baseline = right_or_wrong(rng, 300, 0.5)
+    better = np.where(rng.random(300) < 0.12, 1.0, baseline)
+    better = np.where(rng.random(300) < 0.08, 0.0, better)
+    found = among([task(better, better, better, baseline)], 3)
+    assert found[0].corrected_p == found[0].p == found[2].p
+
+
+def test_a_finalist_equal_to_the_baseline_leaves_the_others_alone() -> None:
+    rng = np.random.default_rng(15)
+    baseline, better = right_or_wrong(rng, 200, 0.4), right_or_wrong(rng, 200, 0.6)
+    same, ahead = among([task(baseline, better, baseline)], 2)
+    assert same == bootstrap.Gain(0.0, 0.0, 0.0, 1.0, 1.0)
+    assert ahead.corrected_p == ahead.p < 0.05
+
+
+@pytest.mark.parametrize(("apart", "finalists", "least"), [(3, 1, 1 / 8), (4, 1, 1 / 16), (5, 3, 3 / 32), (1, 16, 1.0)])
+def test_few_documents_that_differ_prove_no_more_than_coins(apart: int, finalists: int, least: float) -> None:
+    baseline = np.zeros(500)
+    better = np.where(np.arange(500) < apart, 1.0, 0.0)
+    found = among([task(*[better] * finalists, baseline)], finalists)[0]
+    assert found.p >= 0.5**apart
+    assert found.corrected_p >= least
+
+
+def test_the_documents_of_all_tasks_that_differ_count() -> None:
+    parts = [
+        task(np.array([1.0, 1.0, 0.0]), np.array([0.0, 1.0, 0.0])),
+        task(np.array([1.0, 0.5]), np.array([0.0, 0.0])),
+    ]
+    assert bootstrap.differing(parts, 0, 1) == 3
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_equal_models_are_rarely_called_better_by_any_aggregate(how: Aggregate) -> None:
+    claimed = 0
+    for seed in range(200):
+        rng = np.random.default_rng([16, seed])
+        best = best_of(among([alike(rng, 3, 120), alike(rng, 3, 80)], 3, how, seed=seed, resamples=300))
+        claimed += best.low > 0 and best.corrected_p < 0.05
+    assert claimed <= 22, "5% of 200, and four standard errors"

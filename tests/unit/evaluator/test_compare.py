@@ -68,6 +68,7 @@ def test_finalists_are_compared_with_baselines_and_the_report_is_published(works
     assert (strong.candidate, strong.baseline) == ("strong", "weak")
     assert 0.15 < strong.low < strong.gain < strong.high < 0.35
     assert strong.p == pytest.approx(1 / 1001)
+    assert strong.corrected_p == pytest.approx(1 / 1001)
     assert (same.gain, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
     published = contract.CompareReport.model_validate_json((workspace / files.comparison_report(UID)).read_text())
     assert published == report

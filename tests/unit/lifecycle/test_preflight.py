@@ -61,8 +61,26 @@ def test_the_smallest_gain_that_can_be_proven_follows_from_the_unseen_samples() 
     few, many = Bench(resource()), Bench(resource())
     few.world.documents = {"a": (40,), "b": (40,)}
     gains = [b.until(lambda status: not status.preflight_due).preflight.smallest_gain for b in (few, many)]
-    assert gains[0] == pytest.approx(0.1758, abs=1e-4)  # 20 unseen samples of each of two tasks
-    assert gains[1] == pytest.approx(0.0556, abs=1e-4)  # 200 of each
+    assert gains[0] == pytest.approx(0.1901, abs=1e-4)  # 20 unseen samples of each of two tasks
+    assert gains[1] == pytest.approx(0.0657, abs=1e-4)  # 200 of each
+
+
+def test_the_smallest_gain_allows_for_the_choice_among_the_finalists() -> None:
+    gains = [
+        Bench(resource(search={"confirm": {"finalists": finalists}}))
+        .until(lambda status: not status.preflight_due)
+        .preflight.smallest_gain
+        for finalists in (1, 3, 8)
+    ]
+    assert gains == sorted(gains, key=lambda gain: gain or 0.0)
+    assert len(set(gains)) == 3
+
+
+def test_few_unseen_samples_are_warned_of() -> None:
+    bench = Bench(resource())
+    bench.world.documents = {"a": (40,), "b": (100,)}
+    warnings = bench.until(lambda status: not status.preflight_due).preflight.warnings
+    assert warnings == ("with fewer than 50 unseen samples intervals and p are rough: a (20)",)
 
 
 @pytest.mark.parametrize("stage", HALVES)

@@ -2,8 +2,11 @@
 
 import pytest
 
-from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus
-from mergesearch.lifecycle import proof
+from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus, RecordKind
+from mergesearch.contract import CompareReport, Comparison
+from mergesearch.lifecycle import proof, requests, verdict
+from mergesearch.lifecycle.step import Observed, Step
+from mergesearch.reasons import Reason
 from unit.lifecycle.world import Bench, resource
 
 Numbers = tuple[float, float, float, float]
@@ -80,6 +83,54 @@ def test_a_gain_is_claimed_only_after_the_correction_for_the_finalists(end: tupl
     (gain,) = compared(winner, {UNIFORM: (0.02, 0.001, 0.04, 0.02)}).gains
     assert proof.significant(gain, choices=1)
     assert not proof.significant(gain, choices=3)
+
+
+def test_the_comparison_has_corrected_p_itself_where_it_knows_how(end: tuple[Bench, Confirmed]) -> None:
+    """It knows how alike the finalists are, so that p is not multiplied by their number."""
+    bench, winner = end
+    (gain,) = compared(winner, {UNIFORM: (0.02, 0.001, 0.04, 0.02)}).gains
+    told = gain.model_copy(update={"corrected_p": 0.031})
+    assert proof.corrected_p(told, choices=3) == 0.031
+    assert proof.significant(told, choices=3)
+    _, line = proof.outcome(bench.resource.spec, bench.status, refuted(winner, corrected_p=0.052))
+    assert line.endswith("p = 0.02, 0.052 when corrected for 3 finalists)")
+
+
+def refuted(winner: Confirmed, corrected_p: float) -> Confirmed:
+    """With the same gain over every baseline, which the comparison has corrected."""
+    found = compared(winner, dict.fromkeys((CHECKPOINT, UNIFORM, MERGE_BEST), (0.02, -0.001, 0.04, 0.02)))
+    gains = tuple(gain.model_copy(update={"corrected_p": corrected_p}) for gain in found.gains)
+    return found.model_copy(update={"gains": gains})
+
+
+def test_finalists_that_the_comparison_did_not_know_do_not_count(end: tuple[Bench, Confirmed]) -> None:
+    """A search that goes on may score more of them, and end before they are compared."""
+    bench, winner = end
+    assert winner.finalists == 3
+    told = compared(winner, dict.fromkeys((CHECKPOINT, UNIFORM, MERGE_BEST), (0.02, 0.001, 0.04, 0.015)))
+    later = next(r for r in bench.status.confirmations if r.kind is RecordKind.SEARCH)
+    more = bench.status.model_copy(
+        update={"confirmations": (*bench.status.confirmations, later.model_copy(update={"id": "c0099"}))}
+    )
+    assert proof.choices(more.model_copy(update={"confirmed": told})) == 3
+    assert proof.outcome(bench.resource.spec, more, told)[0] is Reason.GAIN, "0.045 for three, 0.06 for four"
+    unknown = told.model_copy(update={"finalists": None})
+    assert proof.outcome(bench.resource.spec, more, unknown)[0] is Reason.NO_GAIN, "of an earlier release all count"
+
+
+def test_what_the_comparison_says_of_the_winner_stands_in_the_status(end: tuple[Bench, Confirmed]) -> None:
+    bench, _ = end
+    request = requests.compare(bench.resource, bench.status)
+    comparisons = tuple(
+        Comparison(candidate=f.id, baseline=b.id, gain=0.02, low=0.01, high=0.03, p=0.004, corrected_p=0.007)
+        for f in request.finalists
+        for b in request.baselines
+    )
+    report = CompareReport(version=1, request_hash=request.hash(), comparisons=comparisons)
+    status = verdict.decide(Step(bench.resource, bench.status, Observed(), bench.now), report).status
+    assert status.confirmed is not None
+    assert status.confirmed.finalists == len(request.finalists) == 3
+    assert {gain.corrected_p for gain in status.confirmed.gains} == {0.007}
 
 
 def test_many_names_are_cut_to_a_number(end: tuple[Bench, Confirmed]) -> None:

@@ -40,7 +40,7 @@ def test_what_nobody_used_is_not_told(history: History) -> None:
 
 def test_the_proof_states_its_rule_its_reach_and_the_noise(history: History) -> None:
     found = read(facts.proof(summarize(with_status(history.resource, clear(history.end)))))
-    assert "times the 3 finalists to choose among, is below 0.05" in found["A gain is claimed if"]
+    assert "corrected for the choice among 3 finalists, is below 0.05" in found["A gain is claimed if"]
     assert " points, proven four times in five" in found["Smallest gain to expect proof of"]
     assert found["Noise floor"].startswith("0.0 points")
     assert found["The search ended because"] == "14 of 14 evaluations"
