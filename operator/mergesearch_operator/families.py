@@ -64,6 +64,36 @@ GPU_SECONDS = Family(
     OF_A_SEARCH,
     "Wall time of a search's processes times the GPUs that they asked for.",
 )
+STAGE_GPU_SECONDS = Family(
+    "mergesearch_stage_gpu_seconds",
+    "counter",
+    (*OF_A_SEARCH, "stage"),
+    "GPU-seconds of a search by what the processes did, since this release runs it.",
+)
+TOKENS = Family(
+    "mergesearch_tokens",
+    "counter",
+    (*OF_A_SEARCH, "kind"),
+    "Tokens that models have read (prompt) and written (generated) in a search's evaluations that gave a score.",
+)
+FLOPS = Family(
+    "mergesearch_floating_point_operations",
+    "counter",
+    OF_A_SEARCH,
+    "Floating-point operations of these tokens, 2 for each token and parameter; without attention and merges.",
+)
+BUDGET_USED = Family(
+    "mergesearch_budget_used_ratio",
+    "gauge",
+    (*OF_A_SEARCH, "budget"),
+    "Used share of each budget of a search: maxEvaluations, and maxGpuHours and maxDuration where they are set.",
+)
+BLOCKED = Family(
+    "mergesearch_blocked",
+    "gauge",
+    OF_A_SEARCH,
+    "1 while a Job of a search cannot be made, as for a quota, a missing right or a volume that is being deleted.",
+)
 ACTIVE_SECONDS = Family(
     "mergesearch_active_seconds",
     "counter",
@@ -113,8 +143,13 @@ ALL = (
     CONFIRMED,
     GENERATION,
     GPU_SECONDS,
+    STAGE_GPU_SECONDS,
+    TOKENS,
+    FLOPS,
+    BUDGET_USED,
     ACTIVE_SECONDS,
     STALLED,
+    BLOCKED,
     RETRIES,
     STAGE_DURATION,
     STEP_DURATION,

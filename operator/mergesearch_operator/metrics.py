@@ -13,6 +13,7 @@ from prometheus_client import Counter as CounterMetric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from mergesearch.api.base import number_of, seconds_of
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import Launch, MergeSearchStatus, Phase, RecordState
 from mergesearch.lifecycle import records
@@ -28,6 +29,8 @@ from mergesearch_operator.workqueue import WorkQueue
 _disable_created_metrics: Callable[[], None] = disable_created_metrics
 MetricFamily = GaugeMetricFamily | CounterMetricFamily
 Known = list[tuple[Key, MergeSearchStatus]]
+Labelled = Iterable[tuple[str, float]]
+"""Values of a series by its last label."""
 
 
 class Metrics:
@@ -110,13 +113,13 @@ class Searches(Collector):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[Key, MergeSearchStatus] = {}
+        self._known: dict[Key, MergeSearch] = {}
         self._unreadable: set[Key] = set()
 
     def put(self, key: Key, resource: MergeSearch) -> None:
         """The search as it is now."""
         with self._lock:
-            self._known[key] = resource.status or MergeSearchStatus()
+            self._known[key] = resource
             self._unreadable.discard(key)
 
     def remove(self, key: Key, *, unreadable: bool) -> None:
@@ -129,18 +132,22 @@ class Searches(Collector):
     def keep(self, there: set[Key]) -> None:
         """All others are gone."""
         with self._lock:
-            self._known = {key: status for key, status in self._known.items() if key in there}
+            self._known = {key: resource for key, resource in self._known.items() if key in there}
             self._unreadable &= there
 
     def collect(self) -> Iterable[MetricFamily]:
         """Everything, anew."""
         with self._lock:
-            known, unreadable = sorted(self._known.items(), key=lambda item: item[0]), len(self._unreadable)
+            searches, unreadable = sorted(self._known.items(), key=lambda item: item[0]), len(self._unreadable)
+        known = [(key, resource.status or MergeSearchStatus()) for key, resource in searches]
         yield _phases(known)
         yield _one(families.UNREADABLE, unreadable)
         yield _candidates(known)
         for family, value in OF_EACH_SEARCH.items():
             yield _of_each(family, value, known)
+        for family, values in BY_LABEL.items():
+            yield _by_label(family, [(key, values(status)) for key, status in known])
+        yield _by_label(families.BUDGET_USED, [(key, _budgets(resource)) for key, resource in searches])
 
 
 class Queue(Collector):
@@ -192,6 +199,26 @@ def _of_each(family: Family, value: Callable[[MergeSearchStatus], float | None],
     return made
 
 
+def _by_label(family: Family, known: Iterable[tuple[Key, Labelled]]) -> MetricFamily:
+    """Some numbers for each search."""
+    made = _empty(family)
+    for key, values in known:
+        for label, number in values:
+            made.add_metric([*key, label], number)
+    return made
+
+
+def _budgets(resource: MergeSearch) -> Labelled:
+    """The share of each budget that is used: of evaluations those that have ended, of GPU-hours what is booked."""
+    search, status = resource.spec.search, resource.status or MergeSearchStatus()
+    ended = sum(record.ended for record in status.candidates)
+    yield "maxEvaluations", ended / search.max_evaluations
+    if search.max_gpu_hours is not None:
+        yield "maxGpuHours", status.cost.gpu_seconds / (3600 * number_of(search.max_gpu_hours))
+    if search.max_duration is not None:
+        yield "maxDuration", status.active_seconds / seconds_of(search.max_duration)
+
+
 def _scored(status: MergeSearchStatus) -> float:
     return sum(record.state is RecordState.SCORED for record in records.everything(status))
 
@@ -215,5 +242,14 @@ OF_EACH_SEARCH: dict[Family, Callable[[MergeSearchStatus], float | None]] = {
     families.GENERATION: _generation,
     families.GPU_SECONDS: lambda status: status.cost.gpu_seconds,
     families.ACTIVE_SECONDS: lambda status: status.active_seconds,
+    families.FLOPS: lambda status: status.cost.flops,
     families.STALLED: lambda status: float(status.stalled is not None),
+    families.BLOCKED: lambda status: float(status.blocked is not None),
+}
+BY_LABEL: dict[Family, Callable[[MergeSearchStatus], Labelled]] = {
+    families.STAGE_GPU_SECONDS: lambda status: sorted(status.cost.gpu_seconds_by_stage.items()),
+    families.TOKENS: lambda status: (
+        ("prompt", status.cost.prompt_tokens),
+        ("generated", status.cost.generated_tokens),
+    ),
 }

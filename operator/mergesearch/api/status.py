@@ -141,6 +141,13 @@ class Record(ApiModel):
     """Of the successful merge."""
     evaluate_seconds: float | None = None
     """Of the successful evaluation."""
+    prompt_tokens: int | None = None
+    """Read by the model in the successful evaluation; unset where nobody has counted. What failed tries took is
+    unknown."""
+    generated_tokens: int | None = None
+    """Written by the model in the successful evaluation."""
+    same_as: Id | None = None
+    """Its merge has the same weights as that of this record, whose scores it has: nothing ran for it."""
 
     @property
     def ended(self) -> bool:
@@ -273,6 +280,8 @@ class Counts(ApiModel):
     """Merged, or in an evaluator."""
     scored: int = 0
     """Scored."""
+    reused: int = 0
+    """Of the scored ones: those that have the scores of equal weights, and cost nothing."""
     failed: int = 0
     """Failed for good."""
     retried: int = 0
@@ -367,10 +376,16 @@ class Cost(ApiModel):
     """Wall time of evaluators."""
     gpu_seconds: float = 0.0
     """Wall time times GPUs asked for."""
+    gpu_seconds_by_stage: dict[Stage, float] = Field(default={}, max_length=len(Stage))
+    """The same by what the processes did, of stages that ask for GPUs; of a search that an earlier release began, since
+    this one runs it."""
     prompt_tokens: int = 0
-    """Read by models."""
+    """Read by models, in evaluations that gave a score."""
     generated_tokens: int = 0
-    """Written by models."""
+    """Written by models, in the same evaluations."""
+    flops: float = 0.0
+    """Floating-point operations of these tokens: 2 x parameters of a merge x tokens. Attention, merges and failed tries
+    are left out, and all experts of a mixture count as used."""
     measured: dict[Expense, Measured] = Field(default={}, max_length=3)
     """What expectations of further costs rest on."""
 

@@ -1,8 +1,11 @@
-"""What was spent: run time of processes, GPU-seconds, tokens; pure.
+"""What was spent: run time of processes, GPU-seconds, tokens and what they cost to compute; pure.
 
 GPU-seconds are wall seconds times the GPUs that the stage asks for, from the start of a process to its end, for each of
 the processes that share a merge; the time of a stage is that from the first start to the last end. A process that is
 lost without an end (its shell was interrupted, its Job was deleted) is booked until it was last known to live.
+
+Tokens are those of the reports that gave a score: what a failed try has read and written nobody knows, though its time
+is booked.
 """
 
 import math
@@ -12,7 +15,7 @@ from datetime import datetime, timedelta
 
 from mergesearch.api.base import GPU
 from mergesearch.api.spec import MergeSearchSpec, Resources
-from mergesearch.api.status import Expense, Launch, Measured, RecordState, Stage
+from mergesearch.api.status import Expense, Launch, Measured, Record, RecordState, Stage
 from mergesearch.contract import EvaluationReport, Split
 from mergesearch.errors import ExitCode
 from mergesearch.lifecycle import records, roles
@@ -92,17 +95,32 @@ def rounded(seconds: float) -> float | None:
     return round(seconds, 3) if math.isfinite(seconds) and seconds >= 0.0 else None
 
 
-def count_tokens(step: Step, report: EvaluationReport) -> Step:
-    """Book the tokens of one evaluation."""
+def count_tokens(step: Step, record: Record, report: EvaluationReport) -> Step:
+    """Book the tokens of one evaluation of a record, and their operations: 2 P for each token that a model of P
+    parameters reads or writes (Kaplan et al., "Scaling Laws for Neural Language Models", eq. 2.2, without its term for
+    attention and with the embeddings in P).
+
+    A report that was found on the workspace is booked, unless it is the one that the record was scored with before.
+    """
+    if report.reused and record.evaluate_seconds == rounded(report.seconds):
+        return step
     cost = step.status.cost
+    prompt = cost.prompt_tokens + report.prompt_tokens
+    generated = cost.generated_tokens + report.generated_tokens
+    flops = 2.0 * step.status.preflight.parameters * (prompt + generated)
     return step.change(
-        cost=cost.model_copy(
-            update={
-                "prompt_tokens": cost.prompt_tokens + report.prompt_tokens,
-                "generated_tokens": cost.generated_tokens + report.generated_tokens,
-            }
-        )
+        cost=cost.model_copy(update={"prompt_tokens": prompt, "generated_tokens": generated, "flops": flops})
     )
+
+
+def gpu_seconds_of(spec: MergeSearchSpec, record: Record) -> float | None:
+    """GPU-seconds of a record's successful merge and evaluation, as these were timed; None before it has an evaluation.
+    Starts of processes and failed tries are booked for the search as a whole, not here.
+    """
+    if record.evaluate_seconds is None:
+        return None
+    merging = (record.merge_seconds or 0.0) * gpus_of(spec, Stage.MERGE)
+    return merging + record.evaluate_seconds * gpus_of(spec, Stage.EVALUATE)
 
 
 def taken(step: Step, launch: Launch) -> float:
@@ -135,7 +153,11 @@ def _book(step: Step, launch: Launch, start: datetime, end: datetime, runs: Sequ
     if runs and launch.stage is Stage.MERGE:
         each = (_unbooked(launch, run.started_at, min(run.ended_at or end, end)) for run in runs)
         gpu_seconds = sum(each) * gpus(step.spec.merger.resources)
-    booked = {"gpu_seconds": round(cost.gpu_seconds + gpu_seconds, 3)}
+    booked: dict[str, object] = {"gpu_seconds": round(cost.gpu_seconds + gpu_seconds, 3)}
+    if gpu_seconds > 0.0:
+        by_stage = cost.gpu_seconds_by_stage
+        of_stage = round(by_stage.get(launch.stage, 0.0) + gpu_seconds, 3)
+        booked["gpu_seconds_by_stage"] = {**by_stage, launch.stage: of_stage}
     if launch.stage in roles.WITH_RECORDS:
         field = "evaluate_seconds" if launch.stage is Stage.EVALUATE else "merge_seconds"
         booked[field] = round(getattr(cost, field) + seconds, 3)

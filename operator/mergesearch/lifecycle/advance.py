@@ -32,6 +32,7 @@ from mergesearch.lifecycle import (
     outcomes,
     records,
     reopening,
+    reuse,
     scheduling,
     size,
     stopping,
@@ -55,6 +56,7 @@ POLICIES: tuple[Policy, ...] = (
     breakers.stall,
     stopping.close,
     generations.ask,
+    reuse.take,
     completion.fail,
     confirmation.plan,
     completion.give_up_confirmation,
@@ -64,7 +66,7 @@ POLICIES: tuple[Policy, ...] = (
     summary.update,
 )
 MAX_ROUNDS = 12
-"""Rounds until nothing changes; a step that needs more is a defect."""
+"""Rounds until nothing changes, besides those that each ask for a generation; a step that needs more is a defect."""
 
 
 def advance(
@@ -78,13 +80,14 @@ def advance(
     if before.version > STATUS_VERSION or before.failed is not None:
         return before
     step = Step(resource=resource, status=before, observed=observed, now=now)
-    for _ in range(MAX_ROUNDS):
+    rounds = MAX_ROUNDS + resource.spec.search.max_evaluations
+    for _ in range(rounds):
         start = step.status
         for policy in POLICIES:
             step = policy(step)
         if step.status == start:
             return before if start == before else size.bounded(step, before)
-    raise AssertionError(f"the policies do not come to rest in {MAX_ROUNDS} rounds: {resource.metadata.name}")
+    raise AssertionError(f"the policies do not come to rest in {rounds} rounds: {resource.metadata.name}")
 
 
 def next_due(status: MergeSearchStatus, now: datetime) -> datetime | None:

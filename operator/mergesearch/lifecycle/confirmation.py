@@ -19,8 +19,8 @@ def plan(step: Step) -> Step:
 
 
 def finalists(step: Step) -> list[Record]:
-    """The best candidates of the search, best first."""
-    return records.best_first(step.status.candidates)[: step.spec.search.confirm.finalists]
+    """The best candidates of the search, best first; none has the weights of another."""
+    return records.contenders(step.status)[: step.spec.search.confirm.finalists]
 
 
 def comparable(step: Step) -> bool:

@@ -10,7 +10,7 @@ import statistics
 
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Expense, MergeSearchStatus, Record, Stage
-from mergesearch.lifecycle import accounting, records, samples
+from mergesearch.lifecycle import accounting, samples
 from mergesearch.lifecycle.step import Step
 
 
@@ -84,9 +84,9 @@ def _told(status: MergeSearchStatus, kind: Expense) -> list[float]:
 
 
 def _of_kind(status: MergeSearchStatus, kind: Expense) -> tuple[Record, ...]:
-    if kind == "merge":
-        return records.everything(status)
-    return status.confirmations if kind == "unseen" else (*status.baselines, *status.candidates)
+    some = (*status.baselines, *status.candidates) if kind != "unseen" else ()
+    some += status.confirmations if kind != "search" else ()
+    return tuple(record for record in some if record.same_as is None)
 
 
 def _said(record: Record, kind: Expense) -> float | None:

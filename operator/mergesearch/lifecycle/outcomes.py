@@ -146,7 +146,7 @@ def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationRep
         objective.refuse_non_finite(scores)
     except ValueError as error:
         return _failed(step, launch, record, _failure(Reason.NON_FINITE_SCORE, str(error)))
-    step = accounting.count_tokens(step, report)
+    step = accounting.count_tokens(step, record, report)
     return records.change(
         step,
         launch.split,
@@ -161,6 +161,8 @@ def _evaluated(step: Step, launch: Launch, record: Record, report: EvaluationRep
         fitness=fitness,
         finished_at=step.now,
         evaluate_seconds=accounting.rounded(report.seconds),
+        prompt_tokens=report.prompt_tokens,
+        generated_tokens=report.generated_tokens,
     )
 
 

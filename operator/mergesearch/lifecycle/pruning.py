@@ -25,7 +25,7 @@ def kept(step: Step) -> set[str]:
     confirmed, keep = step.status.confirmed, step.spec.storage.keep_best
     winner = [confirmed.id] if confirmed is not None else []
     better = {confirmed.better.id} if confirmed is not None and confirmed.better is not None else set()
-    best = [record.id for record in records.best_first(step.status.candidates)]
+    best = [record.id for record in records.contenders(step.status)]
     if step.status.completion_time is not None or confirmation.decided(step):
         return better | set(list(dict.fromkeys([*winner, *best]))[:keep])
     leading = verdict.leading_baseline(step)

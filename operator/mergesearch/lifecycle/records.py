@@ -121,6 +121,19 @@ def best_first(some: Iterable[Record]) -> list[Record]:
     return [record for record, fitness in sorted(scored(some), key=lambda pair: -pair[1])]
 
 
+def contenders(status: MergeSearchStatus) -> list[Record]:
+    """The scored candidates of the search, best first, and of those with the same weights one: that which was scored
+    itself, or else the first.
+    """
+    ids, lent = {record.id for record in status.candidates}, set[str]()
+    different = []
+    for record in status.candidates:
+        if record.same_as is None or not (record.same_as in ids or record.same_as in lent):
+            different.append(record)
+        lent |= {record.same_as} if record.same_as is not None else set()
+    return best_first(different)
+
+
 def rivals(some: Iterable[Record]) -> list[Record]:
     """The scored baselines among `some`, best first. What only measures the noise is nobody's rival."""
     return [r for r in best_first(some) if r.kind not in (RecordKind.SEARCH, RecordKind.NOISE)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mergesearch.api.status import Launch, MergeSearchStatus, Record, RecordKind, RecordState, Stage
 from mergesearch.contract import Split
-from mergesearch.lifecycle import completion, confirmation, expectations, launches, pruning, records, stopping
+from mergesearch.lifecycle import completion, confirmation, expectations, launches, pruning, records, reuse, stopping
 from mergesearch.lifecycle.step import Step
 
 Startable = tuple[Split, Record]
@@ -159,11 +159,13 @@ def _queue(step: Step) -> list[Startable]:
     """All records that may start now, in order of precedence."""
     status = step.status
     busy, going = records.live(status), launches.being_pruned(step)
+    same = reuse.awaiting(step.spec, status)
     waiting = [
         (split, record)
         for split, record in _everything(status)
         if record.state in STARTABLE
         and (split, record.id) not in busy
+        and not (record.state is RecordState.WAITING and split != "unseen" and record.id in same)
         and not (record.id in going and records.needs_merge(record))
         and records.is_due(record, step.now)
         and (split == "unseen" or not stopping.given_up(step, record))

@@ -33,8 +33,8 @@ def the_goal_is_reached(step: Step) -> Decision | None:
     if goal is None:
         return None
     wanted = number_of(goal)
-    best_first = records.best_first(step.status.candidates)
-    reached = [record for record, fitness in records.scored(best_first) if fitness >= wanted]
+    contenders = records.contenders(step.status)
+    reached = [record for record, fitness in records.scored(contenders) if fitness >= wanted]
     confirmed = {record.id: fitness for record, fitness in records.scored(step.status.confirmations)}
     proven = [record for record in reached if confirmed.get(record.id, -1.0) >= wanted]
     found = proven or [record for record in reached[:1] if record.id not in confirmed]

@@ -67,6 +67,7 @@ def counts(status: MergeSearchStatus) -> Counts:
         merging=states.count(RecordState.MERGING),
         evaluating=states.count(RecordState.MERGED) + states.count(RecordState.EVALUATING),
         scored=states.count(RecordState.SCORED),
+        reused=sum(record.same_as is not None for record in status.candidates),
         failed=states.count(RecordState.FAILED),
         retried=sum(record.attempt - 1 for record in everything),
         disrupted=sum(record.disruptions for record in everything),
@@ -76,7 +77,7 @@ def counts(status: MergeSearchStatus) -> Counts:
 def best(step: Step) -> Best | None:
     """The best candidate on the search samples, and its gain over the best baseline."""
     status = step.status
-    ranked = records.best_first(status.candidates)
+    ranked = records.contenders(status)
     if not ranked or ranked[0].fitness is None:
         return None
     others = [fitness for _, fitness in records.scored(records.rivals(status.baselines))]

@@ -78,10 +78,11 @@ def _another_has_run(step: Step, launch: Launch) -> bool:
     kept, so that a merge counts only for a record that was begun no earlier.
     """
     since = launch.created_at
+    ran = [record for record in records.everything(step.status) if record.same_as is None]
     if launch.stage is Stage.MERGE:
-        begun = (r for r in records.everything(step.status) if r.started_at is not None and r.started_at >= since)
+        begun = (r for r in ran if r.started_at is not None and r.started_at >= since)
         return any(record.merge_seconds is not None and record.state is not RecordState.MERGING for record in begun)
-    found = (record.finished_at for record, _ in records.scored(records.everything(step.status)))
+    found = (record.finished_at for record, _ in records.scored(ran))
     return launch.stage is Stage.EVALUATE and any(at is not None and at > since for at in found)
 
 

@@ -33,11 +33,12 @@ DURING = {
     Stage.EVALUATE: {RecordState.EVALUATING, RecordState.SCORED, RecordState.WAITING, RecordState.FAILED},
 }
 """States of a record in a launch of a stage: at work, or reported and waiting for the launch to end."""
+IN_A_PROCESS = (RecordState.MERGING, RecordState.EVALUATING)
 
 
 def check(resource: MergeSearch, status: MergeSearchStatus, largest_budget: int) -> None:
     """Raises AssertionError with everything that is wrong with a status."""
-    facts = (_lists, _records, _launches, _generations, _prunes, _summary, _ends, _json)
+    facts = (_lists, _records, _launches, _generations, _same_weights, _prunes, _summary, _costs, _ends, _json)
     wrong = [sentence for fact in facts for sentence in fact(resource, status)]
     if len(status.candidates) > largest_budget:
         wrong.append(f"{len(status.candidates)} candidates, never more than {largest_budget} were allowed")
@@ -181,6 +182,60 @@ def _generations(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[s
             yield f"{record.id}: a vector {x}"
         elif not math.isclose(math.fsum(strategy.weights(resource.spec, record)), 1.0, abs_tol=1e-9):
             yield f"{record.id}: weights that do not sum to 1"
+
+
+def _same_weights(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    """The same merge is never scored twice for the search, and whoever has the scores of another has its weights."""
+    merges = (RecordKind.UNIFORM, RecordKind.MERGE_BEST, RecordKind.SEARCH)
+    known = {r.id: r for r in (*status.baselines, *status.candidates) if r.kind in merges and len(r.members) != 1}
+    weights = {name: strategy.weights(resource.spec, record) for name, record in known.items()}
+    itself: dict[tuple[float, ...], str] = {}
+    at_work = {identity for launch in status.launches if launch.split == "search" for identity in launch.candidates}
+    for name, record in known.items():
+        ran = record.state in (RecordState.MERGED, RecordState.SCORED) and record.same_as is None
+        # Uniform and merge-best are scored both, also where they have the same members.
+        if record.kind is RecordKind.SEARCH and (ran or (name in at_work and record.state in IN_A_PROCESS)):
+            other = itself.setdefault(weights[name], name)
+            if other != name:
+                yield f"{other} and {name} have the same weights, and both are scored"
+        elif ran:
+            itself.setdefault(weights[name], name)
+    for record in everything(status):
+        if record.same_as is not None:
+            yield from (f"{record.id}: {sentence}" for sentence in _taken_over(record, known, weights))
+
+
+def _taken_over(record: Record, known: dict[str, Record], weights: dict[str, tuple[float, ...]]) -> Iterator[str]:
+    """Of a record that has the scores of another."""
+    origin = known.get(record.same_as or "")
+    if record.kind is not RecordKind.SEARCH or origin is None or origin.same_as is not None:
+        yield f"a {record.kind} has the scores of {origin}"
+        return
+    if weights[record.id] != weights[origin.id]:
+        yield f"has the scores of {origin.id}, and not its weights"
+    if origin.state is not RecordState.SCORED or record.state is not RecordState.SCORED:
+        yield f"is {record.state}, {origin.id} is {origin.state}"
+    if (record.scores, record.errors, record.fitness) != (origin.scores, origin.errors, origin.fitness):
+        yield f"has not the scores of {origin.id}"
+    if (record.evaluate_seconds, record.prompt_tokens, record.generated_tokens) != (0.0, 0, 0):
+        yield "was not evaluated, and has cost something"
+
+
+def _costs(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    """What every record has cost is a part of what the search has cost."""
+    cost = status.cost
+    for name in ("prompt_tokens", "generated_tokens"):
+        total = sum(getattr(record, name) or 0 for record in everything(status))
+        if total > getattr(cost, name):
+            yield f"{name}: {total} of the records, {getattr(cost, name)} in all"
+    flops = 2.0 * status.preflight.parameters * (cost.prompt_tokens + cost.generated_tokens)
+    # An earlier release has counted neither operations, nor by stage, nor for each record.
+    if cost.flops not in (0.0, flops):
+        yield f"{cost.flops} operations, not {flops}"
+    if sum(cost.gpu_seconds_by_stage.values()) > cost.gpu_seconds + 0.01:
+        yield f"{cost.gpu_seconds_by_stage} are more than {cost.gpu_seconds} GPU-seconds"
+    if any((record.prompt_tokens is None) != (record.generated_tokens is None) for record in everything(status)):
+        yield "tokens of one kind only"
 
 
 def _prunes(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
@@ -330,7 +385,7 @@ def _started(
         yield f"launches {[launch.number for launch in fresh]} start in a search that rests"
     sizes = {Stage.MERGE: spec.merger.batch, Stage.EVALUATE: spec.evaluator.batch}
     needed = needed_weights(after)
-    finalists = [record.id for record in records.best_first(after.candidates)][: spec.search.confirm.finalists]
+    finalists = [record.id for record in records.contenders(after)][: spec.search.confirm.finalists]
     for launch in fresh:
         # A cleanup comes when the winner is decided; until then each finalist may be it.
         undecided = set(finalists) if launch.stage is not Stage.CLEANUP else set()

@@ -35,6 +35,7 @@ def bench(checkpoints: int, evaluations: int) -> Bench:
     made.resource = made.resource.model_copy(update={"spec": spec})
     for task in tasks:
         made.world.documents[task["name"]] = (50,) * 8
+    made.world.tokens = (123_456_789, 12_345_678)
     failure = Failure(reason=Reason.NON_FINITE_WEIGHTS, message="m" * 1000)
     failing = [f"c{i:04d}" for i in range(3, evaluations, max(12, evaluations // 40))]
     made.faults = faults(*((Stage.MERGE, name, End(code=65, failure=failure)) for name in failing))

@@ -49,6 +49,43 @@ def test_every_process_is_booked_once_with_its_gpus() -> None:
     assert status.cost.evaluate_seconds == 10.0 * evaluators
     assert status.cost.merge_seconds == 10.0 * mergers
     assert status.cost.gpu_seconds == 10.0 * (4 * evaluators + mergers)
+    assert status.cost.gpu_seconds_by_stage == {Stage.EVALUATE: 40.0 * evaluators, Stage.MERGE: 10.0 * mergers}
+
+
+def test_a_stage_without_gpus_is_not_among_those_that_take_some() -> None:
+    bench = Bench(resource(evaluator={"resources": {"limits": {"nvidia.com/gpu": "2"}}}, search={"maxEvaluations": 4}))
+    cost = bench.rest().cost
+    assert cost.gpu_seconds_by_stage == {Stage.EVALUATE: cost.gpu_seconds}
+    assert Bench(resource(search={"maxEvaluations": 4})).rest().cost.gpu_seconds_by_stage == {}
+
+
+def test_every_record_knows_its_own_tokens_and_together_they_are_all() -> None:
+    status = costly().rest()
+    everything = [*status.baselines, *status.candidates, *status.confirmations]
+    assert {(record.prompt_tokens, record.generated_tokens) for record in everything} == {(100, 50)}
+    assert (status.cost.prompt_tokens, status.cost.generated_tokens) == (100 * len(everything), 50 * len(everything))
+
+
+def test_operations_are_two_for_each_token_and_parameter() -> None:
+    status = costly().rest()
+    assert status.preflight.parameters == 500
+    assert status.cost.flops == 2 * 500 * (status.cost.prompt_tokens + status.cost.generated_tokens) > 0
+
+
+def test_a_record_takes_the_gpus_of_its_merge_and_of_its_evaluation() -> None:
+    bench = costly()
+    bench.until(lambda status: bool(status.candidates))
+    assert accounting.gpu_seconds_of(bench.resource.spec, bench.record("c0001")) is None
+    bench.rest()
+    assert accounting.gpu_seconds_of(bench.resource.spec, bench.record("c0001")) == 1.0 * 1 + 10.0 * 4
+
+
+def test_what_a_failed_try_has_read_is_unknown_and_its_time_is_not() -> None:
+    bench, calm = costly(), costly()
+    bench.faults = faults((Stage.EVALUATE, "c0002", End(code=137)), times=2)
+    spent, plain = bench.rest().cost, calm.rest().cost
+    assert spent.prompt_tokens == plain.prompt_tokens
+    assert spent.gpu_seconds_by_stage[Stage.EVALUATE] > plain.gpu_seconds_by_stage[Stage.EVALUATE]
 
 
 def test_what_has_failed_is_paid_for_as_well() -> None:

@@ -76,6 +76,7 @@ pick = st.integers(0, 10**6)
 searches = st.fixed_dictionaries(
     {
         "checkpoints": st.integers(2, 3),
+        "merge": st.fixed_dictionaries({"skipBelow": st.sampled_from(["0", "0.001", "0.5"])}),
         "storage": st.fixed_dictionaries({"keepBest": st.integers(1, 2), "maxPending": st.integers(1, 4)}),
         "merger": st.fixed_dictionaries({"batch": st.integers(1, 3), "retries": st.integers(0, 2)}),
         "evaluator": st.fixed_dictionaries({"batch": st.integers(1, 3), "retries": st.integers(0, 2)}),
@@ -122,6 +123,8 @@ class Machine(RuleBasedStateMachine):
     """A bench to which things happen."""
 
     bench: Bench
+    repeated = 0
+    """Old reports that came again."""
 
     @initialize(parts=searches, limit=limits, quiet=st.integers(0, 16))
     def begin(self, parts: dict[str, Any], limit: str, quiet: int) -> None:
@@ -136,6 +139,7 @@ class Machine(RuleBasedStateMachine):
         self.bench = Bench(
             resource(
                 parts["checkpoints"],
+                merge=parts["merge"],
                 storage=parts["storage"],
                 objective=objective,
                 search=parts["search"] | budgets.get(limit, {}),
@@ -248,6 +252,7 @@ class Machine(RuleBasedStateMachine):
         old = [report for report in given if not isinstance(report, MergeReport)]
         if processes and old:
             processes[choice % len(processes)].reports.append(old[which % len(old)])
+            self.repeated += 1
 
     # --- The person ---
 
@@ -304,6 +309,7 @@ class Machine(RuleBasedStateMachine):
 
     def _look(self) -> None:
         self._scores_are_the_worlds()
+        self._nothing_is_booked_twice()
         self._a_replay_proposes_the_same()
 
     def _scores_are_the_worlds(self) -> None:
@@ -316,11 +322,18 @@ class Machine(RuleBasedStateMachine):
         sources = {record.id: record for record in (*status.baselines, *status.candidates)}
         for split, record in consistency.placed(status):
             if record.state is RecordState.SCORED:
-                assert (record.id, record.scores) in given
+                assert (record.same_as or record.id, record.scores) in given
                 tasks = [*spec.objective.tasks, *(spec.held_out.tasks if split == "unseen" else ())]
                 weights = strategy.weights(spec, sources[record.id])
                 found = (world.landscape(weights, task.name, split) for task in tasks)
                 assert record.scores == tuple(round(score, SCORE_DIGITS) for score in found)
+
+    def _nothing_is_booked_twice(self) -> None:
+        cost, world = self.bench.status.cost, self.bench.world
+        assert cost.prompt_tokens <= world.tokens[0] * (world.evaluated + self.repeated)
+        assert math.isclose(sum(cost.gpu_seconds_by_stage.values()), cost.gpu_seconds, abs_tol=0.01)
+        for record in consistency.everything(self.bench.status):
+            assert record.state is not RecordState.SCORED or record.prompt_tokens == (0 if record.same_as else 100)
 
     def _a_replay_proposes_the_same(self) -> None:
         spec, status = self.bench.resource.spec, self.bench.status

@@ -73,12 +73,18 @@ class World:
     """A word for what a checkpoint or task holds; another word is another fingerprint."""
     seconds: tuple[float, float] = (1.0, 10.0)
     """What a merge and an evaluation say that they took."""
+    tokens: tuple[int, int] = (100, 50)
+    """What an evaluation says that its model has read and written."""
     stderr: float = 0.02
     """Of every score."""
     gains: dict[str, float] = field(default_factory=dict)
     """Of any finalist over a baseline, as the comparison finds it; 0.01 where it is not named."""
     merges: dict[str, tuple[str, tuple[float, ...]]] = field(default_factory=dict)
     """Request hash and weights of every merge on the workspace, by candidate."""
+    evaluations: dict[tuple[Split, str], EvaluationReport] = field(default_factory=dict)
+    """The scores that lie on the workspace."""
+    evaluated: int = 0
+    """How often a model was scored."""
     shaky: set[str] = field(default_factory=set)
     """Candidates whose weights may be gone while the core believes that they are there, without a fault of its own."""
     written: list[str] = field(default_factory=list)
@@ -147,6 +153,11 @@ class World:
         )
 
     def _evaluate(self, request: EvaluationRequest, candidate: EvaluationCandidate) -> Report:
+        """What was scored before and lies there still is only read."""
+        place = (request.split, candidate.id)
+        before = self.evaluations.get(place)
+        if before is not None and before.request_hash == request.hash_of(candidate):
+            return self._remember(before.model_copy(update={"reused": True}))
         report = EvaluationReport(version=1, candidate=candidate.id, request_hash=request.hash_of(candidate))
         weights = self._weights(candidate)
         if weights is None:
@@ -161,8 +172,11 @@ class World:
             )
             for task in request.tasks
         )
-        measured = {"scores": scores, "seconds": self.seconds[1], "prompt_tokens": 100, "generated_tokens": 50}
-        return self._remember(report.model_copy(update=measured))
+        tokens = dict(zip(("prompt_tokens", "generated_tokens"), self.tokens, strict=True))
+        measured = {"scores": scores, "seconds": self.seconds[1], **tokens}
+        self.evaluated += 1
+        self.evaluations[place] = report.model_copy(update=measured)
+        return self._remember(self.evaluations[place])
 
     def _weights(self, candidate: EvaluationCandidate) -> tuple[float, ...] | None:
         """The weights that are evaluated; None where they are gone, which has to be the world's own doing."""

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import MergeSearchStatus, Phase, RecordState
+from mergesearch.api.status import Blocked, MergeSearchStatus, Phase, RecordState
 from mergesearch.lifecycle.children import Child
 from mergesearch.reasons import Reason
 from mergesearch_operator import families, faults
@@ -82,8 +82,11 @@ def test_a_whole_search_is_told_in_numbers(metrics: Metrics) -> None:
         "mergesearch_generation": 2.0,
         "mergesearch_gpu_seconds_total": status.cost.gpu_seconds,
         "mergesearch_active_seconds_total": status.active_seconds,
+        "mergesearch_floating_point_operations_total": status.cost.flops,
         "mergesearch_stalled": 0.0,
+        "mergesearch_blocked": 0.0,
     }
+    assert status.cost.flops > 0
     assert {series: value(metrics, series, **OF_SOUP) for series in expected} == expected
     assert status.cost.gpu_seconds > 0
     best_baseline = max(record.fitness or 0.0 for record in status.baselines)
@@ -96,6 +99,41 @@ def test_a_whole_search_is_told_in_numbers(metrics: Metrics) -> None:
     made = {stage: sum(child.launch.stage == stage for child in bench.started) for stage in stages}
     assert counted == made
     assert value(metrics, "mergesearch_stage_duration_seconds_sum", stage="Merge") == 10.0 * made["Merge"]  # type: ignore[index]
+
+
+def test_tokens_are_told_by_kind_and_gpu_seconds_by_stage(metrics: Metrics) -> None:
+    gpus = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    cost = run(metrics, parts={"evaluator": gpus, "merger": gpus}).status.cost
+    assert value(metrics, "mergesearch_tokens_total", **OF_SOUP, kind="prompt") == cost.prompt_tokens > 0
+    assert value(metrics, "mergesearch_tokens_total", **OF_SOUP, kind="generated") == cost.generated_tokens > 0
+    told = {stage: value(metrics, "mergesearch_stage_gpu_seconds_total", **OF_SOUP, stage=stage) for stage in STAGES}
+    assert told == cost.gpu_seconds_by_stage
+    assert sum(told.values()) == pytest.approx(cost.gpu_seconds)  # type: ignore[arg-type]
+
+
+STAGES = ("Merge", "Evaluate")
+
+
+def test_the_share_of_each_budget_that_is_used_is_told_where_there_is_one(metrics: Metrics) -> None:
+    gpus = {"evaluator": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}
+    limits = {"search": {"maxEvaluations": 8, "maxGpuHours": "0.5", "maxDuration": "2h"}}
+    status = run(metrics, parts=gpus | limits).status
+    expected = {
+        "maxEvaluations": 1.0,
+        "maxGpuHours": status.cost.gpu_seconds / 1800,
+        "maxDuration": status.active_seconds / 7200,
+    }
+    found = {name: value(metrics, "mergesearch_budget_used_ratio", **OF_SOUP, budget=name) for name in expected}
+    assert found == pytest.approx(expected)
+    assert all(0 < share <= 1 for share in expected.values())
+    metrics.on_step(KEY, Done(with_status(world.resource(), status)), "", 0.0)
+    assert [dict(labels)["budget"] for labels in read(metrics)["mergesearch_budget_used_ratio"]] == ["maxEvaluations"]
+
+
+def test_a_search_whose_job_cannot_be_made_is_told(metrics: Metrics) -> None:
+    blocked = Blocked(launch=1, reason=Reason.FORBIDDEN, message="exceeded quota")
+    metrics.on_step(KEY, Done(with_status(world.resource(), MergeSearchStatus(blocked=blocked))), "", 0.0)
+    assert value(metrics, "mergesearch_blocked", **OF_SOUP) == 1.0
 
 
 def test_what_a_step_has_written_counts_once_although_the_step_fails_then(metrics: Metrics) -> None:
@@ -229,7 +267,9 @@ def exercised() -> Metrics:
     """Metrics of which every family has a series."""
     metrics = Metrics(WorkQueue())
     turn = iter(range(1000))
-    run(metrics, faults=lambda _child: End(code=1, reason=Reason.OUT_OF_MEMORY) if next(turn) == 5 else None)
+    gpus = {"evaluator": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}
+    failing = End(code=1, reason=Reason.OUT_OF_MEMORY)
+    run(metrics, faults=lambda _child: failing if next(turn) == 5 else None, parts=gpus)
     metrics.on_step(KEY, None, "Conflict", 0.0)
     metrics.on_request("GET", "jobs", 200, 0.0)
     return metrics
