@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -45,6 +46,20 @@ ACCEPTED = (
     Case(
         "five hundred evaluations of thirty-two checkpoints",
         {"spec.checkpoints": checkpoints(32)} | {"spec.search.maxEvaluations": 500},
+    ),
+    Case("a task by its preset", {"spec.objective.tasks[0]": {"preset": "GSM8K"}}),
+    Case("a task of which a preset says the rest", {"spec.objective.tasks[0]": {"preset": "GSM8K", "name": "mine"}}),
+    Case("a pair of tasks by their preset", {"spec.objective": {"preset": "MBPP-IFEval"}}),
+    Case(
+        "known scores of the tasks of a preset",
+        {
+            "spec.objective": {"preset": "MMLU-Pro-IFEval"},
+            "spec.search.initial": [{"weights": {"sft-a": "1"}, "scores": {"ifeval": "0.5", "mmlu_pro": "0.5"}}],
+        },
+    ),
+    Case(
+        "a held-out preset beside the preset of an objective",
+        {"spec.objective": {"preset": "MBPP-IFEval"}, "spec.heldOut.tasks": [{"preset": "GSM8K"}]},
     ),
     Case("the preset of the paper", {"spec.search.algorithm": {"preset": "Paper"}}),
     Case("random search", {"spec.search.algorithm": {"random": {}}}),
@@ -172,7 +187,61 @@ REFUSED = (
     Case(
         "a task twice",
         {"spec.objective.tasks[1]": {"name": "gsm8k", "metric": "acc"}},
-        told=["spec.objective.tasks[1]", "Duplicate value"],
+        told=["spec.objective.tasks", "a task stands here twice"],
+    ),
+    Case(
+        "a task by its name and by its preset",
+        {"spec.objective.tasks[1]": {"preset": "GSM8K"}},
+        told=["spec.objective.tasks", "a task stands here twice"],
+    ),
+    Case(
+        "a held-out task twice",
+        {"spec.heldOut.tasks": [{"preset": "IFEval"}, {"preset": "IFEval", "numFewshot": 0}]},
+        told=["spec.heldOut.tasks", "a task stands here twice"],
+    ),
+    Case(
+        "a held-out preset of a task that is optimised",
+        {"spec.heldOut.tasks": [{"preset": "GSM8K"}]},
+        told=["spec.heldOut.tasks", "either optimised or held out"],
+    ),
+    Case(
+        "a held-out task of the objective's preset",
+        {"spec.objective": {"preset": "MBPP-IFEval"}, "spec.heldOut.tasks": [{"name": "ifeval", "metric": "acc"}]},
+        told=["spec.heldOut.tasks", "either optimised or held out"],
+    ),
+    Case(
+        "a preset that does not exist",
+        {"spec.objective.tasks[0]": {"preset": "gsm8k"}},
+        told=["spec.objective.tasks[0].preset", "Unsupported value", '"GSM8K"'],
+    ),
+    Case(
+        "a task without a name, a metric or a preset",
+        {"spec.objective.tasks[0]": {"name": "gsm8k"}},
+        told=["spec.objective.tasks[0]", "its name and its metric, or a preset"],
+    ),
+    Case(
+        "neither tasks nor a preset",
+        {"spec.objective": {"aggregate": "Mean"}},
+        told=["spec.objective", "exactly one of preset and tasks"],
+    ),
+    Case(
+        "tasks and a preset of all of them",
+        {"spec.objective.preset": "MBPP-IFEval"},
+        told=["spec.objective", "exactly one of preset and tasks"],
+    ),
+    Case(
+        "known scores of other tasks than those of the preset",
+        {
+            "spec.objective": {"preset": "MBPP-IFEval"},
+            "spec.search.initial": [{"weights": {"sft-a": "1"}, "scores": {"ifeval": "0.5", "mbpp": "0.5"}}],
+        },
+        told=["spec.search.initial", "a score for each task"],
+    ),
+    Case(
+        "unseen samples chosen twice",
+        {"spec.objective.tasks[1].unseenSamples": 5},
+        FULL,
+        told=["spec.objective.tasks[1]", "remove one of them"],
     ),
     Case(
         "nine tasks",
@@ -383,7 +452,25 @@ def test_a_manifest_comes_back_with_every_default_of_the_models_but_those_that_o
     assert MergeSearch.model_validate(stored).spec == MergeSearch.model_validate(sent).spec
     written = MergeSearch.model_validate(sent).spec.to_document()
     del written["storage"]["keepBest"], written["search"]["confirm"]["finalists"]
+    del written["objective"]["tasks"][0]["chatTemplate"]
     assert stored["spec"] == written
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [{"tasks": [{"preset": "GSM8K"}]}, {"tasks": [{"preset": "GSM8K", "filter": "none"}]}, {"preset": "MBPP-IFEval"}],
+    ids=repr,
+)
+def test_a_preset_stays_as_it_was_written_and_is_read_as_on_one_machine(
+    searches: Searches, objective: dict[str, Any]
+) -> None:
+    sent = manifest(edits={"spec.objective": objective})
+    stored = searches.create(sent).document
+
+    for task in stored["spec"]["objective"].get("tasks", ()):
+        assert task.pop("weight") == "1"
+    assert stored["spec"]["objective"] == objective | {"aggregate": "Mean"}
+    assert MergeSearch.model_validate(stored).spec == MergeSearch.model_validate(sent).spec
 
 
 def test_every_field_of_a_full_manifest_is_kept(searches: Searches) -> None:
