@@ -101,6 +101,10 @@ fresh: $(VENV)/.dev
 bench-merge: $(VENV)/.dev  ## The merger beside mergekit and the disk: time, memory, bytes, errors
 	$(BIN)/python benchmarks/merge/run.py $(BENCH)
 
+.PHONY: bench-search
+bench-search: $(VENV)/.dev  ## Searches at equal budgets, on landscapes and on families that it trains: regret, gains
+	$(BIN)/python benchmarks/search/run.py $(BENCH)
+
 .PHONY: format generate lock
 format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
@@ -119,4 +123,4 @@ clean:  ## Remove caches and builds
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 clean-all: clean  ## Remove the environment, the demo and what benchmarks keep as well
-	rm -rf $(VENV) .demo .bench-merge
+	rm -rf $(VENV) .demo .bench-merge .bench-search

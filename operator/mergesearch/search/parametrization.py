@@ -41,22 +41,26 @@ History = Sequence[tuple[Sequence[float], float]]
 """Weights with their fitness, in the order in which ties are broken."""
 SHARE = 0.3
 """Of the history, the best part that a warm start goes by; at least one point."""
+MIX = 0.5
+"""What the mean of that part counts in the start; the uniform merge counts the rest, so that no weight begins at 0."""
 
 
-def softmax_mean(history: History, dimension: int, share: float = SHARE) -> Vector:
+def softmax_mean(history: History, dimension: int, share: float = SHARE, mix: float = MIX) -> Vector:
     """Where the softmax search starts: z = log w of `warm_start`, centred; uniform, z = 0, without a history."""
     if not history:
         return np.zeros(dimension)
-    z = np.log(warm_start(history, dimension, share))
+    z = np.log(warm_start(history, dimension, share, mix))
     return np.asarray(z - z.mean(), dtype=np.float64)
 
 
-def warm_start(history: History, dimension: int, share: float = SHARE) -> Vector:
-    """W = ½ · mean of the best weights + ½ / N, where the box search starts; 1/N without a history, as in the paper."""
+def warm_start(history: History, dimension: int, share: float = SHARE, mix: float = MIX) -> Vector:
+    """W = mix · mean of the best weights + (1 - mix) / N, where the box search starts; 1/N without a history, as in
+    the paper.
+    """
     uniform = np.full(dimension, 1.0 / dimension)
     if not history:
         return uniform
     ranked = sorted(history, key=lambda point: -point[1])
     best = ranked[: max(1, round(share * len(ranked)))]
     mean = np.mean([np.asarray(weights, dtype=np.float64) for weights, _ in best], axis=0)
-    return np.asarray(0.5 * mean + 0.5 * uniform, dtype=np.float64)
+    return np.asarray(mix * mean + (1.0 - mix) * uniform, dtype=np.float64)
