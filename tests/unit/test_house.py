@@ -129,7 +129,7 @@ def pins_of(path: Path) -> dict[str, str]:
 
 def test_there_is_a_constraint_file_for_every_environment() -> None:
     images = {"evaluator", "evaluator-cpu", "merger", "merger-cuda", "operator"}
-    assert set(COMPILED) == {"bootstrap", "dev", "local", *images}
+    assert set(COMPILED) == {"bootstrap", "dev", "local", "mergekit", *images}
 
 
 @pytest.mark.parametrize("name", COMPILED)
