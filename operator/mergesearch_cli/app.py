@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from mergesearch.errors import CliExitCode, InvalidManifestError, MergeSearchError
-from mergesearch_cli import comparing, exporting, interrupts, planning, reading, running
+from mergesearch_cli import comparing, exporting, interrupts, planning, reading, reporting, running
 from mergesearch_cli import demo as demo_command
 from mergesearch_cli.state import StateFolder
 
@@ -127,13 +127,18 @@ def plan(
 
 @app.command()
 def report(
-    state: State,
+    search: Search,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: STATE/report.html.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Default: report.html in the state folder, else here."),
+    ] = None,
+    training_flops: Annotated[
+        float | None,
+        typer.Option(metavar="NUMBER", help="What training the checkpoints took, such as 1.2e22, to compare with."),
     ] = None,
 ) -> None:
-    """Write the page of a search, finished or not."""
-    reading.report(StateFolder(state), output, _console())
+    """Write the page of a search, finished or not, and its numbers in a file beside it, such as report.json."""
+    reporting.report(search, output, training_flops, _console())
 
 
 @app.command()

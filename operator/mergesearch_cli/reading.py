@@ -1,4 +1,4 @@
-"""The commands that only read: `validate`, `status`, `report`."""
+"""The commands that only read: `validate`, `status`."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mergesearch.reasons import Reason
 from mergesearch.report import summary
 from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
-from mergesearch_cli import output, shell, view
+from mergesearch_cli import shell, view
 from mergesearch_cli.runner import Activity
 from mergesearch_cli.state import StateFolder
 
@@ -73,23 +73,6 @@ def status(state: StateFolder, form: str, console: Console) -> None:
 def sentences(found: Summary) -> list[str]:
     """What a search says in words: the verdict, what it has to be read with, and warnings."""
     return [found.verdict, *found.notes, *(f"Warning: {warning}" for warning in found.warnings)]
-
-
-def report(state: StateFolder, path: Path | None, console: Console) -> None:
-    """Write the page. Raises InvalidManifestError if there is no search or `path` is a folder."""
-    path = path or state.report
-    output.refuse_folder(path, "--output")
-    write_report(_existing(state), path, _place(state))
-    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
-
-
-def write_report(resource: MergeSearch, path: Path, place: Place = Place.MACHINE) -> None:
-    """Write the page of a search. Raises GiveUpError."""
-    # It draws with matplotlib, which no other command should have to wait for.
-    from mergesearch.report import page
-
-    then = "mend that, or name another file with `mergesearch report -o`; the search itself is kept"
-    output.write(path.absolute(), page.render(summary.summarize(resource, place)), then=then)
 
 
 def _place(state: StateFolder) -> Place:

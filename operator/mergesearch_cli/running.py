@@ -12,7 +12,7 @@ from mergesearch.errors import CliExitCode, GiveUpError
 from mergesearch.report import summary, tables
 from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
-from mergesearch_cli import reading, shell, volumes
+from mergesearch_cli import reading, reporting, shell, volumes
 from mergesearch_cli.runner import Commands, Runner
 from mergesearch_cli.state import StateFolder, adopt
 from mergesearch_cli.view import view_for
@@ -53,7 +53,7 @@ def run(
                 runner.stop()
                 _write_last(state, console)
             return CliExitCode.INTERRUPTED
-        reading.write_report(resource, state.report)
+        reporting.write(resource, state.report)
     conclude(resource, state, console)
     if retry and before is not None and _rested_at_its_end(before, resource):
         _print(console, RETRIED_AT_ITS_END)
@@ -74,7 +74,7 @@ def _write_last(state: StateFolder, console: Console) -> None:
     try:
         resource = state.read()
         if resource is not None:
-            reading.write_report(resource, state.report)
+            reporting.write(resource, state.report)
     except GiveUpError as error:
         _print(console, error.message)
 

@@ -43,6 +43,14 @@ class OptimizerFacts:
 
 
 @dataclass(frozen=True)
+class StageSeconds:
+    """GPU-seconds of one kind of process."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Spent:
     """What the search has cost, failed tries included."""
 
@@ -50,8 +58,12 @@ class Spent:
     merge_seconds: float
     evaluate_seconds: float
     gpu_seconds: float
+    gpu_seconds_by_stage: tuple[StageSeconds, ...]
+    """Of stages that ask for GPUs."""
     prompt_tokens: int
     generated_tokens: int
+    flops: float
+    """Of these tokens; 0 where neither they nor the parameters are counted."""
     evaluations: int
     """Scored records of every kind."""
 
@@ -62,6 +74,8 @@ class Tries:
 
     scored: int
     """Search candidates."""
+    reused: int
+    """Of the scored ones: those that have the scores of equal weights, and cost nothing."""
     failed: int
     """Search candidates that failed for good."""
     retried: int
@@ -103,6 +117,24 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True)
+class LeafFacts:
+    """A leaf task of lm-eval as the preflight saw it."""
+
+    name: str
+    documents: int
+    digest: str
+    """Over the documents."""
+
+
+@dataclass(frozen=True)
+class DocumentFacts:
+    """What a task asks, as the preflight saw it."""
+
+    task: str
+    leaves: tuple[LeafFacts, ...]
+
+
+@dataclass(frozen=True)
 class Rebuild:
     """What somebody needs to make the same search or the same model again."""
 
@@ -116,5 +148,11 @@ class Rebuild:
     backend_dtype: str
     versions: tuple[Pair, ...]
     images: tuple[Pair, ...]
+    documents: tuple[DocumentFacts, ...]
+    """Of every task; empty before the preflight."""
+    parameters: int
+    """Of one merge; 0 before the preflight."""
     path: str | None
     """The winner's folder on the workspace."""
+    weights_digest: str | None
+    """Over the weights in that folder."""

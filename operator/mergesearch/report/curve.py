@@ -30,6 +30,9 @@ def evaluations(spec: MergeSearchSpec, status: MergeSearchStatus) -> tuple[Evalu
                 scores=record.scores if fitness is not None else (),
                 weights=strategy.weights(spec, record),
                 seconds=_seconds(record),
+                prompt_tokens=record.prompt_tokens,
+                generated_tokens=record.generated_tokens,
+                same_as=record.same_as,
             )
         )
     return tuple(found)

@@ -4,22 +4,29 @@ Names are camelCase as in the resource, numbers are as the search has them: frac
 """
 
 import dataclasses
+import json
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from mergesearch.report.findings import Findings
 from mergesearch.report.shapes import Summary
 
 DOCUMENT_VERSION = 1
 """Grows when a field changes its meaning."""
 
 
-def document(summary: Summary) -> dict[str, Any]:
-    """The summary as plain dicts, lists, strings and numbers; what is unknown is None."""
+def document(summary: Summary, findings: Findings) -> dict[str, Any]:
+    """The summary and its findings as plain dicts, lists, strings and numbers; what is unknown is None."""
     found: dict[str, Any] = _plain(summary)
-    return {"version": DOCUMENT_VERSION, **found}
+    return {"version": DOCUMENT_VERSION, **found, "findings": _plain(findings)}
+
+
+def text(summary: Summary, findings: Findings) -> str:
+    """The document as JSON. The same summary and findings give the same text."""
+    return json.dumps(document(summary, findings), allow_nan=False, indent=1, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

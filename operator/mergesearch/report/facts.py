@@ -72,12 +72,20 @@ def _cost(summary: Summary) -> Iterator[Pair]:
     yield Pair("Merging", wording.duration(spent.merge_seconds))
     yield Pair("Evaluating", wording.duration(spent.evaluate_seconds))
     if spent.gpu_seconds:
-        yield Pair("GPU time", f"{spent.gpu_seconds / 3600:.2f} GPU-hours")
+        yield Pair("GPU time", f"{spent.gpu_seconds:,.0f} GPU-seconds, {spent.gpu_seconds / 3600:.2f} GPU-hours")
+        if spent.gpu_seconds_by_stage:
+            parts = [f"{one.seconds:,.0f} {one.stage}" for one in spent.gpu_seconds_by_stage]
+            yield Pair("GPU-seconds by stage", phrases.listed(parts))
+    else:
+        yield Pair("GPU time", "0 GPU-seconds: no GPUs are asked for, or nothing has run on one yet")
     yield Pair("Tokens", f"{spent.prompt_tokens:,} read, {spent.generated_tokens:,} written")
     yield Pair("Evaluations", f"{spent.evaluations:,} in all, baselines and confirmations included")
     yield Pair(
         "Candidates", f"{tries.scored} of at most {summary.max_evaluations} scored, {tries.failed} failed for good"
     )
+    if tries.reused:
+        words = f"{phrases.count(tries.reused, 'candidate')} had weights that were scored already, and cost nothing"
+        yield Pair("Scores used again", words)
     yield Pair("Tried again", phrases.count(tries.retried, "time"))
     if tries.disrupted:
         times = phrases.count(tries.disrupted, "time")
@@ -102,3 +110,5 @@ def _rebuild(summary: Summary) -> Iterator[Pair]:
         yield Pair(f"Image of {pair.name}", pair.value)
     if facts.path is not None:
         yield Pair("Merged weights", f"{facts.path} on the workspace")
+    if facts.weights_digest is not None:
+        yield Pair("Digest of the weights", facts.weights_digest)

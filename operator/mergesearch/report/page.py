@@ -1,16 +1,30 @@
 """The report as one HTML page that needs no network and no script.
 
-The template escapes everything; only the drawings, in which no user's word stands, are put in as they are.
+The template escapes everything; only the drawings, whose words are escaped when they are written, are put in as they
+are.
 """
 
 import base64
-import json
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 
 from mergesearch.lifecycle import phrases
-from mergesearch.report import data, facts, plots, tables, wording
+from mergesearch.report import (
+    canvas,
+    data,
+    explanations,
+    facts,
+    finding_tables,
+    plots,
+    tables,
+    tradeoff_plot,
+    volume_plot,
+    wording,
+)
+from mergesearch.report.correlation import Correlations
+from mergesearch.report.findings import Findings, Heatmap, Pair, Tradeoffs, Volume
 from mergesearch.report.shapes import Outcome, Role, Summary
 
 TEMPLATE = "report.html.j2"
@@ -28,6 +42,8 @@ SWATCH_DASHES = {
     role: ",".join(f"{1.4 * length:g}" for length in pattern) for role, (_, pattern) in plots.DASHES.items()
 }
 """The dashes of the drawing, for the legend beside it."""
+STRONGEST = 45.0
+"""Percent of colour in the darkest cell of a shaded table; its words have to stand out from it."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +54,19 @@ class Download:
     href: str
 
 
-def render(summary: Summary) -> str:
-    """The page. The same summary gives the same text."""
+@dataclass(frozen=True)
+class Scatter:
+    """A drawing of two tasks with what stands beside it."""
+
+    across: str
+    upwards: str
+    drawing: str
+    note: str
+    """The correlation, in words."""
+
+
+def render(summary: Summary, findings: Findings) -> str:
+    """The page. The same summary and findings give the same text."""
     page = _environment().get_template(TEMPLATE)
     return page.render(
         summary=summary,
@@ -56,13 +83,78 @@ def render(summary: Summary) -> str:
         troubles=tables.troubles(summary),
         proof=facts.proof(summary),
         learning=facts.learning(summary),
-        cost=facts.cost(summary),
+        cost=(*facts.cost(summary), *explanations.compute(findings.compute)),
         rebuild=facts.rebuild(summary),
         exact=_exact(summary),
-        downloads=_downloads(summary),
+        documents=tables.documents(summary),
+        downloads=_downloads(summary, findings),
+        strongest=STRONGEST,
         phrases=phrases,
         wording=wording,
+        **_tradeoffs(summary, findings),
+        **_volume(summary, findings),
+        **_correlations(summary, findings),
+        **_heatmap(summary, findings),
     )
+
+
+def _tradeoffs(summary: Summary, findings: Findings) -> dict[str, Any]:
+    found = findings.tradeoffs
+    if not isinstance(found, Tradeoffs):
+        return {"tradeoffs": None, "why_no_tradeoffs": found.why}
+    return {
+        "tradeoffs": explanations.tradeoffs(found),
+        "scatters": [_scatter(summary, found, pair, number) for number, pair in enumerate(found.pairs)],
+        "pairs_table": finding_tables.pairs(summary, found),
+        "front": finding_tables.front(summary, found),
+        "roles": {point.role.value for point in found.points},
+    }
+
+
+def _scatter(summary: Summary, found: Tradeoffs, pair: Pair, number: int) -> Scatter:
+    tasks = finding_tables.held_in(summary)
+    first, second = tasks[pair.first], tasks[pair.second]
+    title = f"{second.name} over {first.name}"
+    scales = (first.scale, second.scale)
+    return Scatter(
+        across=wording.task(first),
+        upwards=wording.task(second),
+        drawing=tradeoff_plot.scatter(found, pair, scales, f"pair-{number}", title),
+        note=wording.correlation(pair.rho, pair.p),
+    )
+
+
+def _volume(summary: Summary, findings: Findings) -> dict[str, Any]:
+    found = findings.volume
+    if not isinstance(found, Volume):
+        return {"volume": None, "why_no_volume": found.why}
+    evaluations = len(summary.evaluations)
+    return {
+        "volume": explanations.volume(summary, found),
+        "volume_curves": (
+            volume_plot.volume_curve(found, evaluations, canvas.WIDE, "volume-wide"),
+            volume_plot.volume_curve(found, evaluations, canvas.NARROW, "volume-narrow"),
+        ),
+        "volumes": finding_tables.volumes(found),
+        "reference": finding_tables.reference(summary, found),
+    }
+
+
+def _correlations(summary: Summary, findings: Findings) -> dict[str, Any]:
+    found = findings.correlations
+    if not isinstance(found, Correlations):
+        return {"correlations": None, "why_no_correlations": found.why}
+    return {
+        "correlations": explanations.correlations(found),
+        "matrix": finding_tables.matrix(summary, found),
+    }
+
+
+def _heatmap(summary: Summary, findings: Findings) -> dict[str, Any]:
+    found = findings.heatmap
+    if not isinstance(found, Heatmap):
+        return {"heatmap": None, "why_no_heatmap": found.why}
+    return {"heatmap": finding_tables.heatmap(summary, found)}
 
 
 def _environment() -> jinja2.Environment:
@@ -81,8 +173,8 @@ def _curves(summary: Summary) -> tuple[str, ...]:
     if not summary.evaluations and not summary.lines:
         return ()
     return (
-        plots.fitness_curve(summary, plots.WIDE, "curve-wide"),
-        plots.fitness_curve(summary, plots.NARROW, "curve-narrow"),
+        plots.fitness_curve(summary, canvas.WIDE, "curve-wide"),
+        plots.fitness_curve(summary, canvas.NARROW, "curve-narrow"),
     )
 
 
@@ -102,10 +194,9 @@ def _exact(summary: Summary) -> tables.Table:
     return tables.Table(caption="Checkpoints and exact weights", headers=headers, rows=rows, words=3)
 
 
-def _downloads(summary: Summary) -> tuple[Download, ...]:
-    numbers = json.dumps(data.document(summary), allow_nan=False, indent=1)
+def _downloads(summary: Summary, findings: Findings) -> tuple[Download, ...]:
     return (
-        _download(f"{summary.name}.json", "application/json", numbers),
+        _download(f"{summary.name}.json", "application/json", data.text(summary, findings)),
         _download(f"{summary.name}-results.csv", "text/csv", tables.to_csv(tables.final(summary))),
         _download(f"{summary.name}-candidates.csv", "text/csv", tables.to_csv(tables.evaluations(summary))),
     )

@@ -125,6 +125,12 @@ class Evaluation:
     """In the order of the checkpoints."""
     seconds: float | None
     """Of its merge and its evaluation."""
+    prompt_tokens: int | None
+    """Read by the model; None where nobody has counted."""
+    generated_tokens: int | None
+    """Written by the model."""
+    same_as: str | None
+    """Whose scores it has, since its weights are the same; nothing ran for it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,17 @@ from mergesearch.contract import Task
 from mergesearch.lifecycle import proof, records, requests, samples, strategy
 from mergesearch.report import curve, learning, rows, verdict, wording
 from mergesearch.report.advice import Place
-from mergesearch.report.background import CheckpointFacts, Pair, Rebuild, Spent, Tries, Trouble
+from mergesearch.report.background import (
+    CheckpointFacts,
+    DocumentFacts,
+    LeafFacts,
+    Pair,
+    Rebuild,
+    Spent,
+    StageSeconds,
+    Tries,
+    Trouble,
+)
 from mergesearch.report.shapes import Scale, Summary, TaskFacts, Weight
 
 
@@ -127,15 +137,25 @@ def _spent(status: MergeSearchStatus) -> Spent:
         merge_seconds=cost.merge_seconds,
         evaluate_seconds=cost.evaluate_seconds,
         gpu_seconds=cost.gpu_seconds,
+        gpu_seconds_by_stage=tuple(
+            StageSeconds(stage=str(stage), seconds=seconds) for stage, seconds in cost.gpu_seconds_by_stage.items()
+        ),
         prompt_tokens=cost.prompt_tokens,
         generated_tokens=cost.generated_tokens,
+        flops=cost.flops or 2.0 * status.preflight.parameters * (cost.prompt_tokens + cost.generated_tokens),
         evaluations=sum(record.state is RecordState.SCORED for record in _everything(status)),
     )
 
 
 def _tries(status: MergeSearchStatus) -> Tries:
     counts = status.counts
-    return Tries(scored=counts.scored, failed=counts.failed, retried=counts.retried, disrupted=counts.disrupted)
+    return Tries(
+        scored=counts.scored,
+        reused=counts.reused,
+        failed=counts.failed,
+        retried=counts.retried,
+        disrupted=counts.disrupted,
+    )
 
 
 def _troubles(status: MergeSearchStatus) -> Iterator[Trouble]:
@@ -165,6 +185,12 @@ def _warnings(status: MergeSearchStatus) -> Iterator[str]:
         )
 
 
+def _documents_of(status: MergeSearchStatus) -> Iterator[DocumentFacts]:
+    for task in status.preflight.tasks:
+        leaves = tuple(LeafFacts(name=leaf.name, documents=leaf.total, digest=leaf.documents) for leaf in task.leaves)
+        yield DocumentFacts(task=task.name, leaves=leaves)
+
+
 def _rebuild(spec: MergeSearchSpec, status: MergeSearchStatus) -> Rebuild:
     prints = status.preflight.fingerprints or (None,) * len(spec.checkpoints)
     versions = {**status.preflight.versions, **learning.versions(status.algorithm)}
@@ -182,5 +208,8 @@ def _rebuild(spec: MergeSearchSpec, status: MergeSearchStatus) -> Rebuild:
         backend_dtype=spec.evaluator.dtype,
         versions=tuple(Pair(name=name, value=value) for name, value in sorted(versions.items())),
         images=tuple(Pair(name=name, value=value) for name, value in sorted(status.images.items())),
+        documents=tuple(_documents_of(status)),
+        parameters=status.preflight.parameters,
         path=status.confirmed.path if status.confirmed is not None else None,
+        weights_digest=status.confirmed.weights_digest if status.confirmed is not None else None,
     )

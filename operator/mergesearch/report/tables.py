@@ -119,16 +119,20 @@ def evaluations(summary: Summary) -> Table:
     rows = [
         [
             one.id,
-            one.state.value,
+            one.state.value if one.same_as is None else f"{one.state.value}, weights of {one.same_as}",
             str(one.number),
             str(one.generation),
             wording.score(one.fitness, summary.scale),
             wording.score(one.running_best, summary.scale),
             *_each(one.scores, tasks),
+            _count(one.prompt_tokens),
+            _count(one.generated_tokens),
+            wording.NOTHING if one.seconds is None else f"{one.seconds:.1f}",
         ]
         for one in summary.evaluations
     ]
     headers = ["candidate", "state", "evaluation", "generation", "fitness", "best so far", *_task_headers(tasks)]
+    headers += ["tokens read", "tokens written", "seconds"]
     return Table(
         caption=_with_unit("All candidates, on the search samples", summary), headers=headers, rows=rows, words=2
     )
@@ -167,6 +171,21 @@ def samples(summary: Summary) -> Table:
     ]
     headers = ["task", "metric", "side", "weight", "search samples", "unseen samples"]
     return Table(caption="Tasks and their samples", headers=headers, rows=rows, words=3)
+
+
+def documents(summary: Summary) -> Table:
+    """What the preflight counted of every task, so that somebody else can tell whether theirs are the same."""
+    rows = [
+        [
+            one.task,
+            one.leaves[0].digest if len(one.leaves) == 1 else "one of each leaf task: see the JSON file",
+            str(len(one.leaves)),
+            f"{sum(leaf.documents for leaf in one.leaves):,}",
+        ]
+        for one in summary.rebuild.documents
+    ]
+    headers = ["task", "digest of the documents", "leaf tasks", "documents"]
+    return Table(caption="Documents of the tasks", headers=headers, rows=rows, words=2)
 
 
 def to_csv(table: Table) -> str:

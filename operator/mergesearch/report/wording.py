@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from mergesearch.report.shapes import Scale, Versus
+from mergesearch.report.shapes import Scale, TaskFacts, Versus
 
 POINTS = Scale(factor=100.0, digits=1, unit="points")
 PLAIN = Scale(factor=1.0, digits=2, unit="")
@@ -44,6 +44,37 @@ def interval(versus: Versus, scale: Scale) -> str:
     return f"{signed(versus.low, scale)}..{signed(versus.high, scale)}"
 
 
+def decimal(value: float | None, digits: int = 3) -> str:
+    """`0.3536` as `0.354`: correlations, volumes, r²."""
+    return NOTHING if value is None else _without_minus_zero(f"{value:.{digits}f}")
+
+
+def slope(value: float, first: Scale, second: Scale) -> str:
+    """Of the second score over the first, in what people read them in."""
+    return decimal(value * second.factor / first.factor, 2)
+
+
+def task(facts: TaskFacts) -> str:
+    """A task as it stands beside an axis: `mbpp (points)`."""
+    return f"{facts.name} ({facts.scale.unit})" if facts.scale.unit else facts.name
+
+
+def correlation(rho: float | None, p: float | None) -> str:
+    """`ρ = -0.354, p = 0.18`, or that there is none."""
+    return "no ρ yet" if rho is None or p is None else f"ρ = {decimal(rho)}, {p_equals(p)}"
+
+
+def flops(value: float) -> str:
+    """`1.84e+18` as `1.84e18`."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def small_share(value: float) -> str:
+    """Two digits that count: `0.1` as `10%`, `0.000234` as `0.023%`."""
+    return f"{100.0 * value:.2g}%" if value < 0.995 else share(value)
+
+
 def p_value(p: float) -> str:
     """Two digits that count: `0.31`, `0.021`, `0.0001`; below that `<0.0001`."""
     if p < 0.00005:
@@ -66,6 +97,11 @@ def share(value: float | None) -> str:
 def weight(value: float) -> str:
     """Four digits; an exact 0 is told from a small number."""
     return "0" if value == 0.0 else f"{value:.4f}"
+
+
+def short_weight(value: float) -> str:
+    """Two digits; an exact 0 is told from a small number."""
+    return "0" if value == 0.0 else f"{value:.2f}".removeprefix("0") if value >= 0.005 else "<.01"
 
 
 def duration(seconds: float) -> str:

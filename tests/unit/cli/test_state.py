@@ -14,7 +14,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import Decision
 from mergesearch.errors import GiveUpError, InvalidManifestError, MergeSearchError, StateHeldError
 from mergesearch.reasons import Reason
-from mergesearch_cli import reading
+from mergesearch_cli import reading, reporting
 from mergesearch_cli.state import StateFolder, adopt
 from unit.cli.searches import search
 from unit.report import histories
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_made_is_named_with_what_is_in_its_way(tmp_path:
 
 def test_a_page_is_not_written_over_a_folder(state: StateFolder, tmp_path: Path) -> None:
     with pytest.raises(InvalidManifestError, match=r"this is a folder; name a file, such as .*/report\.html"):
-        reading.report(state, tmp_path, console())
+        reporting.report(state.folder, tmp_path, None, console())
 
 
 def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behind(
@@ -184,7 +184,7 @@ def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behi
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(MergeSearchError) as caught:
-        reading.report(state, tmp_path / "file" / "page.html", console())
+        reporting.report(state.folder, tmp_path / "file" / "page.html", None, console())
     assert caught.value.message.startswith(f"{tmp_path}/file/page.html: cannot be written: ")
     assert ".tmp-" not in caught.value.message
     assert sorted(tmp_path.rglob("*")) == before
@@ -251,7 +251,7 @@ def test_a_resource_that_came_from_a_cluster_is_a_copy_and_not_for_a_run(tmp_pat
     assert "will be started again" not in told
     assert "set spec.retry to a new value" in told
     assert "--retry" not in told
-    reading.report(state, tmp_path / "page.html", console())
+    reporting.report(tmp_path, tmp_path / "page.html", None, console())
     assert "set spec.retry to a new value" in (tmp_path / "page.html").read_text()
     with state.held():
         """A run has it."""

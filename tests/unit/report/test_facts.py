@@ -23,7 +23,7 @@ def test_the_cost_is_told_in_units_that_people_use(history: History) -> None:
         "Active time": "12 min 34 s",
         "Merging": "30.0 s",
         "Evaluating": "2 h 2 min",
-        "GPU time": "1.50 GPU-hours",
+        "GPU time": "5,400 GPU-seconds, 1.50 GPU-hours",
         "Tokens": "1,234,567 read, 890 written",
         "Evaluations": "27 in all, baselines and confirmations included",
         "Candidates": "14 of at most 14 scored, 0 failed for good",
@@ -34,7 +34,7 @@ def test_the_cost_is_told_in_units_that_people_use(history: History) -> None:
 
 def test_what_nobody_used_is_not_told(history: History) -> None:
     found = read(facts.cost(summarize(with_status(history.resource, history.end))))
-    assert "GPU time" not in found
+    assert found["GPU time"].startswith("0 GPU-seconds")
     assert "Disrupted" not in found
 
 

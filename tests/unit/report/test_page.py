@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -11,8 +12,10 @@ import pytest
 
 from mergesearch.api.status import Decision, MergeSearchStatus
 from mergesearch.reasons import Reason
-from mergesearch.report import data, page, tables
+from mergesearch.report import analysis, data, explanations, finding_tables, page, tables
 from mergesearch.report.advice import Place
+from mergesearch.report.correlation import Correlations
+from mergesearch.report.findings import Heatmap, Tradeoffs, Volume
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
 from unit.report import histories
@@ -22,6 +25,10 @@ from unit.report.pages import Page
 STYLE = (Path(page.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
 
 
+def rendered(summary: Summary) -> str:
+    return page.render(summary, analysis.analyse(summary))
+
+
 @pytest.fixture(scope="module")
 def complete(with_failures: History) -> Summary:
     return summarize(with_status(with_failures.resource, clear(with_failures.end)))
@@ -29,7 +36,7 @@ def complete(with_failures: History) -> Summary:
 
 @pytest.fixture(scope="module")
 def text(complete: Summary) -> str:
-    return page.render(complete)
+    return rendered(complete)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,7 @@ def test_the_verdict_stands_on_the_page(complete: Summary, read: Page) -> None:
 def test_commands_in_the_verdict_are_marked_and_nothing_else_of_it_is(history: History) -> None:
     decision = Decision(reason=Reason.TASK_UNKNOWN, message="no task <b>x</b>")
     status = history.end.model_copy(update={"stalled": decision, "completion_time": None})
-    text = page.render(summarize(with_status(history.resource, status), Place.MACHINE))
+    text = rendered(summarize(with_status(history.resource, status), Place.MACHINE))
     assert "no task &lt;b&gt;x&lt;/b&gt;. " in text
     assert "run the same <code>mergesearch run</code> command with --retry" in text
     assert "`" not in Page(text).text
@@ -57,7 +64,7 @@ def test_commands_in_the_verdict_are_marked_and_nothing_else_of_it_is(history: H
 def test_each_problem_of_a_list_has_a_line_of_its_own_whatever_shows_the_page(history: History) -> None:
     decision = Decision(reason=Reason.PREFLIGHT_FAILED, message="CheckpointMissing: m-1\nTaskUnknown: <b>")
     summary = summarize(with_status(history.resource, history.statuses[1].model_copy(update={"stalled": decision})))
-    text = page.render(summary)
+    text = rendered(summary)
     assert "(PreflightFailed):<br>CheckpointMissing: m-1<br>TaskUnknown: &lt;b&gt;<br>Mend what" in text
     assert summary.verdict in Page(text).text
 
@@ -87,9 +94,50 @@ def test_every_table_has_a_caption_and_its_cells_have_headers(read: Page) -> Non
     assert {header["scope"] for header in read.named("th")} == {"col", "row"}
 
 
-def test_the_curve_is_drawn_for_wide_and_for_narrow_screens(read: Page) -> None:
+def test_curves_are_drawn_for_wide_and_for_narrow_screens_and_pairs_of_tasks_once(read: Page) -> None:
     drawings = [one["class"] for one in read.named("svg") if one.get("role") == "img"]
-    assert drawings == ["curve-wide", "curve-narrow"]
+    assert drawings == ["curve-wide", "curve-narrow", "pair-0", "volume-wide", "volume-narrow"]
+
+
+def test_what_the_drawings_show_stands_beside_them_in_numbers(complete: Summary, read: Page) -> None:
+    found = analysis.analyse(complete)
+    assert isinstance(found.tradeoffs, Tradeoffs)
+    assert isinstance(found.volume, Volume)
+    for table in (
+        finding_tables.pairs(complete, found.tradeoffs),
+        finding_tables.front(complete, found.tradeoffs),
+        finding_tables.volumes(found.volume),
+        finding_tables.reference(complete, found.volume),
+        tables.documents(complete),
+    ):
+        assert table.rows
+        assert read.tables[table.caption] == [table.headers, *table.rows], table.caption
+    for pair in explanations.volume(complete, found.volume):
+        assert pair.value in read.text
+
+
+def test_shaded_tables_say_in_numbers_what_their_shades_say(complete: Summary, read: Page) -> None:
+    found = analysis.analyse(complete)
+    assert isinstance(found.correlations, Correlations)
+    assert isinstance(found.heatmap, Heatmap)
+    for table in (finding_tables.matrix(complete, found.correlations), finding_tables.heatmap(complete, found.heatmap)):
+        rows = [
+            [*names, *(cell.text + cell.more for cell in cells)]
+            for names, cells in zip(table.names, table.rows, strict=True)
+        ]
+        assert all(all(row) for row in rows)
+        shown = [[cell.replace("\n", "") for cell in row] for row in read.tables[table.caption]]
+        assert shown == [table.headers, *rows]
+
+
+def test_the_way_to_a_copy_of_the_merge_and_the_share_of_the_training_are_told(complete: Summary) -> None:
+    spent = dataclasses.replace(complete.spent, flops=3e16)
+    priced = dataclasses.replace(complete, spent=spent, rebuild=dataclasses.replace(complete.rebuild, parameters=10**9))
+    text = Page(page.render(priced, analysis.analyse(priced, 1.2e18))).text
+    assert "mergesearch export SEARCH --output DIR" in text
+    assert "2.5% of 1.20e18 FLOPs" in text
+    assert "3.00e16: 2 × 1,000,000,000 parameters" in text
+    assert "Share of the training" not in Page(rendered(priced)).text
 
 
 def test_headings_do_not_skip_a_level_and_sections_are_named(read: Page) -> None:
@@ -108,14 +156,15 @@ def test_no_id_is_used_twice(read: Page) -> None:
 
 def test_all_numbers_can_be_taken_from_the_page_as_files(complete: Summary, read: Page) -> None:
     files = {link["download"]: base64.b64decode(link["href"].split(",", 1)[1]).decode() for link in read.named("a")}
-    assert json.loads(files["quick.json"]) == json.loads(json.dumps(data.document(complete)))
+    assert files["quick.json"] == data.text(complete, analysis.analyse(complete))
+    assert json.loads(files["quick.json"])["findings"]["volume"]["error"] is None
     rows = list(csv.reader(io.StringIO(files["quick-results.csv"], newline="")))
     assert rows[1:] == tables.final(complete).rows
     assert len(files["quick-candidates.csv"].splitlines()) == 1 + 14
 
 
 def test_the_same_summary_gives_the_same_page(complete: Summary, text: str) -> None:
-    assert page.render(complete) == text
+    assert rendered(complete) == text
 
 
 # --- What it does without ---
@@ -169,6 +218,18 @@ def test_every_colour_of_words_and_lines_stands_out_from_the_paper(scheme: int) 
             assert contrast(colours[name], colours[ground]) >= least, (name, ground)
 
 
+@pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
+@pytest.mark.parametrize("hue", ["candidate", "best"])
+def test_words_stand_out_from_the_darkest_shade_of_a_table(scheme: int, hue: str) -> None:
+    colours = dict(re.findall(r"--([a-z]+):\s*(#[0-9a-f]{6})", STYLE.split(":root {")[scheme + 1].split("}")[0]))
+    share = page.STRONGEST / 100.0
+    parts = [
+        round(share * int(colours[hue][i : i + 2], 16) + (1 - share) * int(colours["paper"][i : i + 2], 16))
+        for i in (1, 3, 5)
+    ]
+    assert contrast(colours["ink"], "#" + "".join(f"{part:02x}" for part in parts)) >= 4.5
+
+
 # --- What users may write ---
 
 NASTY = "<script>alert(1)</script>"
@@ -183,7 +244,7 @@ def test_names_and_messages_that_are_markup_stay_words() -> None:
     status = history.end.model_copy(
         update={"candidates": tuple(broken), "preflight": preflight, "images": {"Merge": QUOTED}}
     )
-    read = Page(page.render(summarize(with_status(resource, status))))
+    read = Page(rendered(summarize(with_status(resource, status))))
     assert not read.named("script")
     assert not read.named("img")
     assert not [name for _, attributes in read.elements for name in attributes if name.startswith("on")]
@@ -194,7 +255,7 @@ def test_names_and_messages_that_are_markup_stay_words() -> None:
 def test_a_stall_message_that_is_markup_stays_words(history: History) -> None:
     stalled = Decision(reason=Reason.PREFLIGHT_FAILED, message=f"m-0: {NASTY}")
     status = history.statuses[0].model_copy(update={"stalled": stalled})
-    read = Page(page.render(summarize(with_status(history.resource, status))))
+    read = Page(rendered(summarize(with_status(history.resource, status))))
     assert not read.named("script")
     assert f"m-0: {NASTY}." in read.text
 
@@ -218,12 +279,25 @@ def moments(history: History) -> dict[str, MergeSearchStatus | None]:
 @pytest.mark.parametrize("headline", ["Not started", "Running", "Stalled", "Failed", "No proven gain", "A proven gain"])
 def test_the_headline_says_in_words_what_the_colour_says(history: History, headline: str) -> None:
     summary = summarize(with_status(history.resource, moments(history)[headline]))
-    read = Page(page.render(summary))
+    read = Page(rendered(summary))
     assert f"{headline} · MergeSearch" in read.text
     assert summary.verdict in read.text
 
 
 def test_before_anything_is_scored_the_page_says_so_and_draws_nothing(history: History) -> None:
-    read = Page(page.render(summarize(with_status(history.resource, None))))
+    read = Page(rendered(summarize(with_status(history.resource, None))))
     assert "Nothing is scored yet." in read.text
     assert not [one for one in read.named("svg") if one.get("role") == "img"]
+    for why in ("0 checkpoints are scored; a correlation needs 3.", "No candidate is scored yet."):
+        assert why in read.text
+    assert "mergesearch export" not in read.text
+
+
+@pytest.mark.parametrize("tasks", [("a",), ("a", "b", "c", "d", "e", "f", "g", "h")], ids=["one", "eight"])
+def test_a_page_can_be_made_for_the_fewest_and_the_most_tasks(tasks: tuple[str, ...]) -> None:
+    history = histories.run(histories.manifest(tasks=tasks, maxEvaluations=6))
+    read = Page(rendered(summarize(with_status(history.resource, history.end))))
+    drawings = [one["class"] for one in read.named("svg") if one.get("role") == "img"]
+    assert sum(name.startswith("pair-") for name in drawings) == (0 if len(tasks) == 1 else analysis.MAX_PAIRS)
+    assert ("there is nothing to trade off" in read.text) == (len(tasks) == 1)
+    assert ("the 6 of 28 pairs with the lowest ρ" in read.text) == (len(tasks) == 8)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch.report import plots, spacing, svg
+from mergesearch.report import canvas, plots, spacing, svg
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
 from unit.report.histories import History, clear, with_status
 
 
-def drawn(summary: Summary, prefix: str = "curve", size: plots.Size = plots.WIDE) -> ET.Element:
+def drawn(summary: Summary, prefix: str = "curve", size: canvas.Size = canvas.WIDE) -> ET.Element:
     root = ET.fromstring(plots.fitness_curve(summary, size, prefix))
     for element in root.iter():
         element.tag = element.tag.rsplit("}", 1)[-1]
@@ -61,7 +61,7 @@ def test_a_reader_who_cannot_see_it_gets_title_and_description(complete: Summary
 
 
 def test_colours_come_from_the_pages_style_sheet_and_the_paper_shows_through(complete: Summary) -> None:
-    text = plots.fitness_curve(complete, plots.WIDE, "curve")
+    text = plots.fitness_curve(complete, canvas.WIDE, "curve")
     assert not re.search(r"#[0-9a-fA-F]{6}\b", text)
     assert set(re.findall(r"var\(--([a-z]+)\)", text)) <= set(svg.COLOURS)
     assert "<style" not in text
@@ -77,7 +77,7 @@ def test_the_size_is_the_pages_business(complete: Summary) -> None:
 
 def test_two_drawings_share_no_id_and_refer_to_their_own(complete: Summary) -> None:
     ids = []
-    for prefix, size in (("wide", plots.WIDE), ("narrow", plots.NARROW)):
+    for prefix, size in (("wide", canvas.WIDE), ("narrow", canvas.NARROW)):
         root = drawn(complete, prefix, size)
         own = [element.get("id", "") for element in root.iter() if element.get("id")]
         text = ET.tostring(root, encoding="unicode")
@@ -89,9 +89,9 @@ def test_two_drawings_share_no_id_and_refer_to_their_own(complete: Summary) -> N
 
 
 def test_the_same_summary_is_drawn_alike_whatever_the_users_settings(complete: Summary) -> None:
-    first = plots.fitness_curve(complete, plots.WIDE, "curve")
+    first = plots.fitness_curve(complete, canvas.WIDE, "curve")
     with mpl.rc_context({"axes.linewidth": 9.0, "xtick.direction": "in", "axes.spines.left": False, "font.size": 30.0}):
-        assert plots.fitness_curve(complete, plots.WIDE, "curve") == first
+        assert plots.fitness_curve(complete, canvas.WIDE, "curve") == first
         assert mpl.rcParams["font.size"] == 30.0
 
 

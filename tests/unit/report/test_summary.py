@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mergesearch.api.status import MergeSearchStatus, RecordState
-from mergesearch.report import data, facts, page, tables
+from mergesearch.report import analysis, data, facts, page, tables
 from mergesearch.report.shapes import Outcome, Role, Summary
 from mergesearch.report.summary import summarize
 from unit.report import answers, histories
@@ -57,12 +57,13 @@ def assert_sound(summary: Summary) -> None:
         tables.evaluations,
         tables.troubles,
         tables.samples,
+        tables.documents,
     ):
         table = make(summary)
         assert all(len(row) == len(table.headers) for row in table.rows), table.caption
     for some in (facts.proof, facts.learning, facts.cost, facts.rebuild):
         assert all(pair.name and pair.value for pair in some(summary))
-    json.dumps(data.document(summary), allow_nan=False)
+    json.dumps(data.document(summary, analysis.analyse(summary)), allow_nan=False)
 
 
 @settings(max_examples=30)
@@ -77,7 +78,7 @@ def test_every_moment_of_every_search_can_be_reported(history: History) -> None:
 def test_any_moment_makes_a_page(history: History, place: float) -> None:
     status = history.statuses[round(place * (len(history.statuses) - 1))]
     summary = summarize(with_status(history.resource, status))
-    assert page.render(summary).count("</html>") == 1
+    assert page.render(summary, analysis.analyse(summary)).count("</html>") == 1
 
 
 def test_a_status_that_was_written_and_read_back_is_reported_alike(history: History) -> None:

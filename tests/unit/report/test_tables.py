@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from mergesearch.report import data, tables
+from mergesearch.report import analysis, data, tables
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
 from unit.report import histories
@@ -83,7 +83,7 @@ def test_a_failed_candidate_has_no_numbers_in_the_list_of_all(with_failures: His
     row = tables.evaluations(found).rows[1]
     assert row[:3] == ["c0002", "Failed", "2"]
     assert row[4] == "–"
-    assert row[6:] == ["–", "–"]
+    assert row[6:10] == ["–"] * 4
 
 
 def test_csv_reads_back_as_the_table(complete: Summary) -> None:
@@ -93,7 +93,7 @@ def test_csv_reads_back_as_the_table(complete: Summary) -> None:
 
 
 def test_the_document_holds_the_numbers_as_the_search_has_them(history: History, complete: Summary) -> None:
-    document = data.document(complete)
+    document = data.document(complete, analysis.analyse(complete))
     winner = history.end.confirmed
     assert winner is not None
     assert document["version"] == data.DOCUMENT_VERSION
