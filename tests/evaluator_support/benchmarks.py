@@ -45,7 +45,7 @@ class Benchmark:
         return self.leaves[leaf][index].right
 
 
-def write(folder: Path, *, mbpp: Path | None) -> dict[str, Benchmark]:
+def write(folder: Path, *, mbpp: Path) -> dict[str, Benchmark]:
     """All of them, by the name of the preset. `mbpp` is the file of the evaluator's own task."""
     folder.mkdir(parents=True)
     numbers = iter(range(10_000))
@@ -54,7 +54,7 @@ def write(folder: Path, *, mbpp: Path | None) -> dict[str, Benchmark]:
         "IFEval": _ifeval(folder, numbers),
         "MMLU-Pro": _mmlu_pro(folder, numbers),
         "MuSR": _musr(folder, numbers),
-        **({"MBPP": _mbpp(folder, numbers, mbpp)} if mbpp else {}),
+        "MBPP": _mbpp(folder, numbers, mbpp),
     }
 
 

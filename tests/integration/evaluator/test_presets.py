@@ -39,7 +39,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     root = tmp_path_factory.mktemp("presets")
     models.write_model(root / "checkpoints" / "one", seed=1, template=models.TEMPLATE)
-    own = next(iter(BUILT_IN.rglob(f"{presets.TASKS['MBPP'].name}.yaml")), None)
+    (own,) = BUILT_IN.rglob(f"{presets.TASKS['MBPP'].name}.yaml")
     found = benchmarks.write(root / "tasks" / "benchmarks", mbpp=own)
     answers = {marker: text for one in found.values() for marker, text in one.answers().items()}
     (root / "answers.json").write_text(json.dumps(answers))

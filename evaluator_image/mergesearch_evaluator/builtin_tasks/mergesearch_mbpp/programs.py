@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-BLOCK = re.compile(r"```(?:\w+)?\n?(.*?)\n?```", re.DOTALL)
+BLOCK = re.compile(r"```(?:\w+[ \t]*)?\n(.*?)(?:\n?```|\Z)", re.DOTALL)
+"""A language is one only where the line ends after it: lm-eval's own pattern takes the `def` of a program that begins at
+once for a language, and gives models that answer so a score of 0.
+"""
 EXAMPLES = "examples.json"
 """The documents 2, 3 and 4 of the data set, which no split for tests holds."""
 
@@ -23,6 +26,8 @@ def in_blocks(answers: Sequence[Sequence[str]], _documents: Sequence[Any]) -> li
 
 
 def in_block(answer: str) -> str:
-    """What stands in the first block of code; nothing where no block is closed. The prompt has opened one already."""
-    first = BLOCK.search(f"```{answer}")
+    """What stands in the first block of code, or follows where it is not closed. The prompt has opened one already,
+    though some models open another.
+    """
+    first = BLOCK.search(answer if answer.lstrip().startswith("```") else f"```\n{answer}")
     return first.group(1) if first else ""
