@@ -6,6 +6,7 @@ length.
 
 from collections.abc import Sequence
 
+from mergesearch.api.base import number_of
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus, Record, RecordKind
 from mergesearch.lifecycle import phrases, records
@@ -54,6 +55,8 @@ def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed)
     score = f"{winner.id} has {winner.fitness:.4f} on unseen samples"
     if winner.reused:
         score += " that had decided an earlier confirmation"
+    if (goal := spec.objective.goal) is not None:
+        score += f", {'as much as' if number_of(goal) <= winner.fitness else 'less than'} the goal of {goal}"
     lacking = _not_compared(status, winner)
     if lacking or not winner.gains:
         others = f"it was not compared with {_listed(spec, status, lacking)}" if lacking else "there was no baseline"

@@ -40,7 +40,10 @@ def the_goal_is_reached(step: Step) -> Decision | None:
     found = proven or [record for record in reached[:1] if record.id not in confirmed]
     if not found:
         return None
-    return Decision(reason=Reason.GOAL_REACHED, message=f"{found[0].id} has {found[0].fitness:.4f}, the goal is {goal}")
+    best = max(found, key=lambda record: confirmed.get(record.id, wanted))
+    fitness, where = (confirmed[best.id], "unseen") if proven else (best.fitness, "the search")
+    message = f"{best.id} has {fitness:.4f} on {where} samples, the goal is {goal}"
+    return Decision(reason=Reason.GOAL_REACHED, message=message)
 
 
 def the_evaluations_are_spent(step: Step) -> Decision | None:

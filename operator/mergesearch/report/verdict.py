@@ -7,6 +7,7 @@ of its gains speaks. Nothing that was scored on the search samples alone is call
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mergesearch.api.base import number_of
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, Confirmed, MergeSearchStatus, Phase, RecordState
 from mergesearch.lifecycle import phrases
@@ -146,6 +147,10 @@ def notes(facts: Facts, smallest_gain: float | None) -> tuple[str, ...]:
     some = []
     if any(record.state is not RecordState.SCORED for record in status.confirmations):
         some.append("A later confirmation was not finished within the budget; this one stands.")
+    goal = facts.resource.spec.objective.goal
+    if goal is not None:
+        held = "reached" if winner.fitness >= number_of(goal) else "not reached"
+        some.append(f"The goal of {wording.score(number_of(goal), facts.scale)} is {held} on unseen samples.")
     if found is not None and not found[1].significant and smallest_gain is not None:
         size = wording.with_unit(wording.score(smallest_gain, facts.scale), facts.scale)
         some.append(

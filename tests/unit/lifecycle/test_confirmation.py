@@ -3,7 +3,7 @@
 import pytest
 
 from mergesearch.api.status import Phase, RecordKind, Stage
-from mergesearch.contract import EvaluationRequest
+from mergesearch.contract import CompareRequest, EvaluationRequest
 from mergesearch.lifecycle import requests
 from unit.lifecycle.world import Bench, World, resource
 
@@ -33,6 +33,27 @@ def test_the_winner_is_the_finalist_that_is_best_on_unseen_samples() -> None:
     finalists = sorted((r for r in status.candidates), key=lambda r: -(r.fitness or 0))[:3]
     assert status.confirmed is not None
     assert status.confirmed.id == finalists[-1].id
+
+
+def test_held_out_tasks_are_scored_for_all_that_is_confirmed_and_choose_nothing() -> None:
+    found = []
+    for sign in (0.4, -0.4):
+        bench = Bench(resource())
+
+        def landscape(weights: tuple[float, ...], task: str, split: str, sign: float = sign) -> float:
+            assert task != "h" or split == "unseen", "the search never sees it"
+            return 0.5 + (sign if task == "h" else 0.3) * (weights[0] - weights[1])
+
+        bench.world.landscape = landscape
+        status = bench.rest()
+        assert all(len(record.scores) == 3 for record in status.confirmations), "two held-in tasks, then the held-out"
+        compared = [child.request for child in bench.started if isinstance(child.request, CompareRequest)]
+        assert [request.tasks for request in compared] == [("a", "b")]
+        found.append(status)
+    first, second = found
+    assert [record.scores[2] for record in first.confirmations] != [r.scores[2] for r in second.confirmations]
+    assert first.confirmed == second.confirmed
+    assert [record.fitness for record in first.confirmations] == [record.fitness for record in second.confirmations]
 
 
 def test_only_the_best_stay_and_the_winner_first() -> None:

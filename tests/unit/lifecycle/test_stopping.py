@@ -22,6 +22,33 @@ def test_a_goal_that_the_confirmation_reaches_ends_the_search() -> None:
     assert len(status.candidates) < 40
 
 
+def test_a_goal_is_told_with_the_samples_that_it_was_reached_on() -> None:
+    bench = Bench(resource(objective={"goal": "0.3"}, search={"maxEvaluations": 40}))
+    closed = bench.until(lambda status: status.closed is not None).closed
+    assert closed is not None
+    best = bench.status.best
+    assert best is not None
+    assert closed.message == f"{best.id} has {best.fitness:.4f} on the search samples, the goal is 0.3"
+    status = bench.rest()
+    assert status.closed is not None
+    assert status.confirmed is not None
+    winner = f"{status.confirmed.id} has {status.confirmed.fitness:.4f} on unseen samples"
+    assert status.closed.message == f"{winner}, the goal is 0.3"
+    assert f"{winner}, as much as the goal of 0.3, " in message(bench, "Ready")
+
+
+def test_a_goal_that_is_not_reached_on_unseen_samples_is_told_at_the_end() -> None:
+    bench = Bench(resource(objective={"goal": "0.88"}, search={"maxEvaluations": 12}))
+    bench.rest()
+    assert " on unseen samples that had decided an earlier confirmation, less than the goal of 0.88, " in message(
+        bench, "Ready"
+    )
+
+
+def message(bench: Bench, kind: str) -> str:
+    return next(condition.message for condition in bench.status.conditions if condition.type == kind)
+
+
 def test_a_goal_that_the_confirmation_refutes_opens_the_search_again() -> None:
     # Unseen samples are a little harder in this world: what has just reached the goal falls below it.
     bench = Bench(resource(objective={"goal": "0.88"}, search={"maxEvaluations": 12}))

@@ -121,6 +121,14 @@ def test_reused_samples_are_told_in_the_sentence_and_explained(history: History)
         assert any("no longer quite unseen" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(("goal", "words"), [("0.1", "10.0 is reached"), ("0.99", "99.0 is not reached")])
+def test_whether_the_goal_is_reached_on_unseen_samples_is_a_note(history: History, goal: str, words: str) -> None:
+    spec = history.resource.spec
+    aimed = spec.model_copy(update={"objective": spec.objective.model_copy(update={"goal": goal})})
+    resource = history.resource.model_copy(update={"spec": aimed, "status": clear(history.end)})
+    assert summarize(resource).notes == (f"The goal of {words} on unseen samples.",)
+
+
 def test_without_baselines_nothing_is_proven() -> None:
     history = histories.run(histories.manifest(maxEvaluations=6, baselines=[]))
     found = summary_of(history, history.end)
