@@ -1,4 +1,4 @@
-"""The examples of MBPP's prompts, and how a program is found in an answer; a test compares both with lm-eval's."""
+"""The examples of MBPP's prompts, which a test compares with lm-eval's, and how a program is found in an answer."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 BLOCK = re.compile(r"```(?:\w+[ \t]*)?\n(.*?)(?:\n?```|\Z)", re.DOTALL)
-"""A language is one only where the line ends after it: lm-eval's own pattern takes the `def` of a program that begins at
-once for a language, and gives models that answer so a score of 0.
+"""A language is one only where the line ends after it: lm-eval's own pattern takes the `def` of a program that begins
+at once for a language, and gives models that answer so a score of 0.
 """
 EXAMPLES = "examples.json"
 """The documents 2, 3 and 4 of the data set, which no split for tests holds."""
