@@ -154,6 +154,9 @@ class Catalog:
             raise UnloadableError(Problem(Reason.TASK_UNREADABLE, message, transient=_may_pass(error))) from error
 
     def _facts_of(self, name: str, task: Any) -> LeafFacts:
+        escapes = coding.runs_outside(name, vars(task.config)) if getattr(task, "UNSAFE_CODE", False) else None
+        if escapes is not None:
+            raise UnloadableError(escapes)
         try:
             return _leaf_facts(name, task)
         except MergeSearchError:

@@ -16,7 +16,7 @@ from mergesearch.contract import EvaluationCandidate, EvaluationReport, Evaluati
 from mergesearch.errors import InvalidCandidateError, InvalidRequestError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Emit, Progress, Volumes
-from mergesearch_evaluator import folders, problems, samples, scoring, tasks
+from mergesearch_evaluator import coding, folders, problems, samples, scoring, tasks
 from mergesearch_evaluator.catalog import LoadedTask
 from mergesearch_evaluator.engines import arguments
 from mergesearch_evaluator.folders import ModelFolder
@@ -88,6 +88,7 @@ def _tasks(
     tokenizer = open_tokenizer(volumes.resolve(first.model))
     loaded, found = tasks.load(request, volumes, tokenizer.facts, resident)
     problems.refuse([*wrong, *found])
+    coding.try_sandbox([task.facts for task in loaded], volumes, progress)
     return loaded
 
 

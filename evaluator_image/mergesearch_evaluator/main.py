@@ -3,7 +3,6 @@
 What a request does not need is not imported for it: a comparison never loads lm-eval, a preflight never a backend.
 """
 
-import os
 from collections.abc import Callable
 
 from mergesearch import worker
@@ -40,8 +39,6 @@ class Evaluator:
         """Raises MergeSearchError; anything else counts as transient."""
         match request:
             case EvaluationRequest():
-                if request.engine.allow_code_execution:
-                    os.environ["HF_ALLOW_CODE_EVAL"] = "1"
                 from mergesearch_evaluator import evaluation
 
                 evaluation.evaluate(request, volumes, emit, progress, self._resident)

@@ -5,10 +5,10 @@ It needs no GPU and no weights. Whatever is wrong stands in one report, all of i
 
 from mergesearch import contract
 from mergesearch.contract import PreflightTasksReport, PreflightTasksRequest, TaskQuestion
-from mergesearch.errors import InvalidRequestError, MergeSearchError
+from mergesearch.errors import InvalidRequestError, MergeSearchError, TryAgainError
 from mergesearch.reasons import Reason
 from mergesearch.worker import Progress, Volumes
-from mergesearch_evaluator import catalog, checks, environment, problems, prompts, tasks
+from mergesearch_evaluator import catalog, checks, coding, environment, problems, prompts, tasks
 from mergesearch_evaluator.catalog import Catalog, LoadedTask, UnloadableError
 from mergesearch_evaluator.checks import Question
 from mergesearch_evaluator.engines import arguments
@@ -36,6 +36,7 @@ def preflight(request: PreflightTasksRequest, volumes: Volumes, progress: Progre
             catalog.prepare(loaded, question.num_fewshot, request.engine.max_gen_toks)
             warnings += _cut(loaded, tokenizer, request.engine, question, wrong)
     wrong += checks.shared_leaves([loaded.facts for loaded in found])
+    wrong += _sandbox(found, volumes, progress)
     return PreflightTasksReport(
         version=1,
         request_hash=request.hash(),
@@ -72,6 +73,14 @@ def _loaded(
         if loaded:
             found.append((question, loaded))
     return found
+
+
+def _sandbox(found: list[LoadedTask], volumes: Volumes, progress: Progress) -> list[Problem]:
+    try:
+        coding.try_sandbox([loaded.facts for loaded in found], volumes, progress)
+    except (InvalidRequestError, TryAgainError) as error:
+        return [Problem(error.reason, error.message, transient=isinstance(error, TryAgainError))]
+    return []
 
 
 def _cut(

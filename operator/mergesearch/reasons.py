@@ -69,6 +69,7 @@ class Reason(StrEnum):
     METRIC_UNSUPPORTED = "MetricUnsupported"
     TOO_FEW_SAMPLES = "TooFewSamples"
     ENGINE_REFUSED = "EngineRefused"
+    SANDBOX_REFUSED = "SandboxRefused"
     # This candidate is invalid for good: exit 65 where it is alone.
     NON_FINITE_WEIGHTS = "NonFiniteWeights"
     NON_FINITE_SCORE = "NonFiniteScore"
@@ -85,6 +86,7 @@ class Reason(StrEnum):
     REPORT_MISSING = "ReportMissing"
     REPORT_MISMATCH = "ReportMismatch"
     ENGINE_FAILED = "EngineFailed"
+    SANDBOX_LOST = "SandboxLost"
     DISRUPTED = "Disrupted"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     VOLUME_UNAVAILABLE = "VolumeUnavailable"

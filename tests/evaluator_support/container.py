@@ -44,12 +44,13 @@ def main() -> None:
             # What ends this process ends the container.
             _, status = os.waitpid(pid, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-        linux.prctl(linux.PR_SET_PDEATHSIG, 9)
         linux.mount("proc", str(root / "proc"), "proc", bare)
         linux.become_root(str(root))
         os.setgroups([])
         os.setgid(USER)
         os.setuid(USER)
+        # Not before: a change of the user takes it away.
+        linux.prctl(linux.PR_SET_PDEATHSIG, 9)
         environment = {"PATH": "/usr/bin", "HOME": "/tmp", "TMPDIR": "/tmp"}
         command = [sys.executable, "-m", server.__name__, f"/{MOUNT}/{SOCKET}"]
         os.execve(command[0], command, environment)
