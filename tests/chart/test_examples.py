@@ -1,6 +1,8 @@
 """The examples for clusters are taken as they are, and the commands that lead to them name what is there."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from mergesearch_merger import settings as settings_of_merger
 
 EXAMPLES = settings.ROOT / "examples" / "cluster"
 QUICKSTART = settings.ROOT / "examples" / "quickstart"
+PAPER = settings.ROOT / "examples" / "paper"
+PAPER_SCALE = ("02", "04", "08", "16")
 README = (settings.ROOT / "README.md").read_text()
 
 
@@ -102,6 +106,28 @@ def test_the_memory_of_the_merger_is_what_it_takes_and_not_many_times_as_much(fo
     taken = estimate.estimate(sizes, machine, candidates=8).memory_bytes
     assert taken is not None
     assert taken <= asked <= 8 * taken
+
+
+def test_an_api_server_takes_the_papers_experiments_and_lists_those_of_the_scale(
+    serving_cluster: Cluster, namespaces: Callable[[str], str]
+) -> None:
+    here = ("--namespace", namespaces("paper"))
+    flags = ("-f", str(PAPER), "--recursive")
+    said = serving_cluster.kubectl("apply", "--dry-run=server", "--validate=strict", *here, *flags)
+    names = ["mbpp-ifeval-gsm8k", "mbpp-ifeval", "mbpp-musr", "mmlu-pro-ifeval", *(f"scale-{n}" for n in PAPER_SCALE)]
+    assert said.splitlines() == [f"mergesearch.mergesearch.io/paper-{name} created (server dry run)" for name in names]
+
+    # As the README has it: one command starts them, one prints all of them, for a table.
+    serving_cluster.kubectl("apply", *here, "-f", str(PAPER / "scale"))
+    listed = serving_cluster.kubectl("get", "mergesearch", *here, "--selector", "experiment=paper-scale", "-o", "yaml")
+    found = [entry["metadata"]["name"] for entry in yaml.safe_load(listed)["items"]]
+    assert found == [f"paper-scale-{n}" for n in PAPER_SCALE]
+    program = [sys.executable, "-P", "-m", "mergesearch_cli.app", "compare", "-", "--output", "csv"]
+    done = subprocess.run(program, input=listed, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(",")[:3:2] for line in done.stdout.splitlines()[1:]] == [
+        [name, str(int(n))] for name, n in zip(found, PAPER_SCALE, strict=True)
+    ]
 
 
 def test_an_api_server_takes_the_quickstart_and_its_volumes(serving_cluster: Cluster) -> None:
