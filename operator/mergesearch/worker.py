@@ -45,6 +45,8 @@ REQUEST_VARIABLE = "MERGESEARCH_REQUEST"
 """Environment variable that holds the request of a process that serves just one."""
 TERMINATION_LOG_VARIABLE = "MERGESEARCH_TERMINATION_LOG"
 """Environment variable with the path of the kubelet's termination message, where there is one."""
+SANDBOX_VARIABLE = "MERGESEARCH_SANDBOX"
+"""Environment variable with the path of the socket at which an evaluator waits for its pod's sandbox container."""
 DEFAULT_MOUNTS = Path("/volumes")
 """Where a volume lies that no `--volume` names: in a folder of its name."""
 PARENT_VARIABLE = "MERGESEARCH_PARENT"

@@ -28,9 +28,13 @@ WORKLOAD_OF = "kueue.x-k8s.io/job-uid"
 """Label that Kueue gives to a Workload: the UID of its Job."""
 
 CONTAINER = "main"
-"""The only container of every pod."""
+"""The container of every pod that meets its request."""
+SANDBOX_CONTAINER = "sandbox"
+"""The one beside it where code that a model wrote is run, if the search allows that."""
 MERGER_COMMAND = ("mergesearch-merger",)
 EVALUATOR_COMMAND = ("mergesearch-evaluator",)
+SANDBOX_COMMAND = ("python", "-m", "mergesearch_evaluator.sandbox.server")
+"""In the evaluator's image."""
 TERMINATION_LOG = "/dev/termination-log"
 SCRATCH = "/tmp"  # noqa: S108 - the one writable folder of a pod, an emptyDir of its own
 """Where a pod may write besides the workspace: home, caches, temporary files."""

@@ -13,7 +13,8 @@ from mergesearch_operator import facts
 from mergesearch_operator.client import Document
 
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
-CONFIGURATION_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+CONFIGURATION_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
+"""The last only of a sandbox: no other container starts again."""
 STARTING = timedelta(seconds=30)
 """A pod, or its container, may be created for so long without a word."""
 
@@ -79,7 +80,7 @@ def of_pod(pod: Document) -> Delay:
         # The transition of the condition is when the pod began to queue, which may be long before the claim was missed.
         return Delay(Reason.VOLUME_UNAVAILABLE, message, facts.said_at(pod, "PodScheduled") or created)
     since = facts.time(scheduled.get("lastTransitionTime")) or created
-    state = facts.container_state(pod, "waiting")
+    state = facts.waiting(pod)
     found, words = state.get("reason", ""), facts.tail(state.get("message", ""))
     if found in IMAGE_TROUBLE:
         image = pod["spec"]["containers"][0].get("image", "")

@@ -96,8 +96,15 @@ def said_at(pod: Document, kind: str) -> datetime | None:
     return max((at for at in times if at is not None), default=None)
 
 
+def waiting(pod: Document) -> Document:
+    """What a container says that waits: one that has to start before the others first, for which they all wait."""
+    before: list[Document] = pod.get("status", {}).get("initContainerStatuses", [])
+    states = [status.get("state", {}).get("waiting") for status in before]
+    return next((state for state in states if state), container_state(pod, "waiting"))
+
+
 def container_state(pod: Document, which: str) -> Document:
-    """What the one container says of a state; nothing where it is in another."""
+    """What the container that meets the request says of a state; nothing where it is in another."""
     state: Document = _container(pod).get("state", {}).get(which) or {}
     return state
 
@@ -109,7 +116,7 @@ def image(pod: Document) -> str:
 
 
 def _container(pod: Document) -> Document:
-    """The status of the one container; nothing where it has none yet."""
+    """The status of the container that meets the request; nothing where it has none yet."""
     statuses: list[Document] = pod.get("status", {}).get("containerStatuses", [])
     return next((status for status in statuses if status["name"] == constants.CONTAINER), {})
 

@@ -1,6 +1,6 @@
 """Where the evaluator takes programs: to the sandbox container of its pod, or to a child process on this machine.
 
-A pod names the socket in SOCKET_VARIABLE. The evaluator listens there for one connection, the sandbox's, and takes no
+A pod names the socket in SANDBOX_VARIABLE. The evaluator listens there for one connection, the sandbox's, and takes no
 other: if that breaks, nobody knows what a program has done to the sandbox, and the whole evaluation is tried again in
 a new pod.
 """
@@ -15,11 +15,10 @@ from typing import BinaryIO, Protocol, cast
 
 from mergesearch.errors import InvalidRequestError, TryAgainError
 from mergesearch.reasons import Reason
+from mergesearch.worker import SANDBOX_VARIABLE
 from mergesearch_evaluator.sandbox import programs, runner
 from mergesearch_evaluator.sandbox.programs import Limits, Outcome, Verdict
 
-SOCKET_VARIABLE = "MERGESEARCH_SANDBOX"
-"""Environment variable with the path of the socket that the evaluator shares with its sandbox container."""
 CONNECT_SECONDS = 60.0
 """How long a sandbox container, which starts before the evaluator, may not be there."""
 ANSWER_SECONDS = 120.0
@@ -106,7 +105,7 @@ class SandboxContainer:
 @functools.cache
 def current() -> Sandbox:
     """The sandbox of this process."""
-    path = os.environ.get(SOCKET_VARIABLE)
+    path = os.environ.get(SANDBOX_VARIABLE)
     return SandboxContainer(Path(path)) if path else LocalSandbox()
 
 

@@ -1,4 +1,6 @@
-"""The pod of a launch: one container without rights, whose request stands in its environment; pure."""
+"""The pod of a launch: one container without rights, whose request stands in its environment, and where models may
+write code another that runs it; pure.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ from mergesearch.lifecycle import roles
 from mergesearch.lifecycle.children import Child
 from mergesearch.worker import REQUEST_VARIABLE, TERMINATION_LOG_VARIABLE
 from mergesearch_operator import constants
-from mergesearch_operator.manifests import volumes
+from mergesearch_operator.manifests import sandbox, volumes
 from mergesearch_operator.settings import Images
 
 ENVIRONMENT = {
@@ -32,7 +34,10 @@ def pod_spec(resource: MergeSearch, child: Child, images: Images) -> dict[str, A
     """The whole spec of the pod. Its deadline counts from when it starts, so that waiting in a queue spends none."""
     stage = stage_of(resource, child)
     template = stage.template
+    security = _pod_security(template.security_context or {})
+    image, coding = _image(child, stage, images), sandbox.needed(child)
     optional = {
+        "initContainers": [sandbox.container(image, images.pull_policy, security)] if coding else [],
         "nodeSelector": dict(template.node_selector),
         "tolerations": list(template.tolerations),
         "affinity": volumes.affinity(resource, template.affinity),
@@ -45,9 +50,9 @@ def pod_spec(resource: MergeSearch, child: Child, images: Images) -> dict[str, A
         "activeDeadlineSeconds": child.deadline_seconds,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": _pod_security(template.security_context or {}),
+        "securityContext": security,
         "containers": [_container(resource, child, stage, images)],
-        "volumes": [*volumes.volumes(resource), *template.volumes],
+        "volumes": [*volumes.volumes(resource), *(sandbox.volumes() if coding else []), *template.volumes],
         **{name: value for name, value in optional.items() if value},
     }
 
@@ -58,14 +63,20 @@ def _container(resource: MergeSearch, child: Child, stage: StageSpec, images: Im
     # Temporary names carry the pod's UID: an old pod that still writes cannot touch its successor's files.
     writer = {"name": "MERGESEARCH_WRITER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
     request = {"name": REQUEST_VARIABLE, "value": child.request.to_json()}
+    coding = sandbox.needed(child)
+    own = [writer, sandbox.variable(), request] if coding else [writer, request]
     return {
         "name": constants.CONTAINER,
-        "image": stage.image or (images.evaluator if child.evaluator else images.merger),
+        "image": _image(child, stage, images),
         "imagePullPolicy": images.pull_policy,
         "command": list(command),
-        "env": [*environment, *stage.template.env, writer, request],
+        "env": [*environment, *stage.template.env, *own],
         "resources": _resources(child, stage),
-        "volumeMounts": [*volumes.mounts(resource), *stage.template.volume_mounts],
+        "volumeMounts": [
+            *volumes.mounts(resource),
+            *([sandbox.mount()] if coding else []),
+            *stage.template.volume_mounts,
+        ],
         "terminationMessagePath": constants.TERMINATION_LOG,
         # Where the process was killed before it could say anything, the end of its log says what it can.
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -75,6 +86,10 @@ def _container(resource: MergeSearch, child: Child, stage: StageSpec, images: Im
             "capabilities": {"drop": ["ALL"]},
         },
     }
+
+
+def _image(child: Child, stage: StageSpec, images: Images) -> str:
+    return stage.image or (images.evaluator if child.evaluator else images.merger)
 
 
 def _resources(child: Child, stage: StageSpec) -> dict[str, dict[str, str]]:

@@ -41,11 +41,15 @@ FULL: dict[str, Any] = {
 }
 """Every field that reaches a pod."""
 SLICES: dict[str, Any] = {"merger": {"slices": 4, "queueName": "cpus"}}
+CODE: dict[str, Any] = {
+    "evaluator": {"allowCodeExecution": True, "template": {"securityContext": {"runAsUser": 1000650000}}},
+}
 CASES = {
     "merge": ("Merge", PLAIN),
     "merge-in-slices": ("Merge", SLICES),
     "evaluate": ("Evaluate", PLAIN),
     "evaluate-with-every-field": ("Evaluate", FULL),
+    "evaluate-code": ("Evaluate", CODE),
 }
 
 

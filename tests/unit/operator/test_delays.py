@@ -27,6 +27,18 @@ def unbound(said: float) -> Callable[[Document], list[Document]]:
     return pods
 
 
+def sandbox_waiting(reason: str, since: float) -> Callable[[Document], list[Document]]:
+    """A pod whose evaluator waits for the container beside it."""
+
+    def pods(made: Document) -> list[Document]:
+        (pod,) = waiting("PodInitializing", since=since)(made)
+        state = {"waiting": {"reason": reason, "message": "back-off"}}
+        pod["status"]["initContainerStatuses"] = [{"name": "sandbox", "state": state}]
+        return [pod]
+
+    return pods
+
+
 CASES = {
     "no-pod-yet": Case(NOTHING, PENDING, waiting=Reason.POD_NOT_STARTED),
     "suspended-job": Case(NOTHING, PENDING, waiting=Reason.QUEUED, job=lambda: job(suspend=True)),
@@ -81,6 +93,15 @@ CASES = {
         PENDING,
         overdue='not started after pendingDeadlineSeconds = 60: CreateContainerConfigError: secret "token" not found',
         waiting=Reason.POD_NOT_STARTED,
+    ),
+    "sandbox-that-does-not-start": Case(
+        sandbox_waiting("CrashLoopBackOff", since=-61),
+        PENDING,
+        overdue="not started after pendingDeadlineSeconds = 60: CrashLoopBackOff: back-off",
+        waiting=Reason.POD_NOT_STARTED,
+    ),
+    "sandbox-whose-image-is-missing": Case(
+        sandbox_waiting("ErrImagePull", since=-10), PENDING, waiting=Reason.IMAGE_UNAVAILABLE
     ),
     "volume-is-mounted": Case(waiting("ContainerCreating"), PENDING, waiting=Reason.POD_NOT_STARTED),
 }

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from mergesearch.api.status import Launch, Stage
 from mergesearch.contract import REQUEST
 from mergesearch.lifecycle import children
-from mergesearch.worker import REQUEST_VARIABLE
+from mergesearch.worker import REQUEST_VARIABLE, SANDBOX_VARIABLE
+from mergesearch_evaluator.sandbox import server
 from mergesearch_operator import constants
 from mergesearch_operator.manifests import job as jobs
 from mergesearch_operator.manifests import volumes
@@ -83,6 +84,70 @@ def test_a_pod_has_no_rights(stage: str) -> None:
     assert "ports" not in container
     assert spec["automountServiceAccountToken"] is False
     assert "serviceAccountName" not in spec
+
+
+CODE = {"evaluator": {"allowCodeExecution": True}}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_that_a_model_wrote_has_a_container_of_its_own_where_it_may_run(stage: str) -> None:
+    assert "initContainers" not in pod_of(job_of(stage))
+    found = pod_of(job_of(stage, **CODE)).get("initContainers", [])
+    assert [one["name"] for one in found] == (["sandbox"] if stage in ("PreflightTasks", "Evaluate") else [])
+
+
+def test_the_sandbox_mounts_neither_workspace_nor_checkpoints_and_has_its_own_user() -> None:
+    spec = pod_of(made := job_of("Evaluate", **CODE))
+    (sandbox,), evaluator = spec["initContainers"], container_of(made)
+    kinds = {volume["name"]: volume for volume in spec["volumes"]}
+    mounts = {mount["name"]: mount for mount in sandbox["volumeMounts"]}
+    assert all("emptyDir" in kinds[name] for name in mounts)
+    shared = {mount["name"] for mount in evaluator["volumeMounts"]} & set(mounts)
+    assert shared == {"mergesearch-sandbox"}, "where the evaluator puts its socket"
+    assert mounts["mergesearch-sandbox"]["readOnly"] is True
+    assert all("sizeLimit" in kinds[name]["emptyDir"] for name in mounts)
+    assert sandbox["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65533,
+        "runAsGroup": 65533,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        **evaluator["securityContext"],
+    }
+    assert spec["securityContext"]["runAsUser"] == 65532
+
+
+def test_the_sandbox_is_told_nothing_but_where_the_evaluator_listens() -> None:
+    spec = pod_of(made := job_of("Evaluate", **CODE))
+    (sandbox,) = spec["initContainers"]
+    assert {variable["name"] for variable in sandbox["env"]} == {"HOME", "TMPDIR", "NVIDIA_VISIBLE_DEVICES"}
+    told = {variable["name"]: variable.get("value") for variable in container_of(made)["env"]}[SANDBOX_VARIABLE]
+    assert sandbox["command"] == ["python", "-m", server.__name__, told]
+    assert sandbox["restartPolicy"] == "Always", "a sidecar, which does not hold the Job"
+
+
+def test_a_template_reaches_the_evaluator_and_not_the_sandbox() -> None:
+    template = {
+        "env": [{"name": "HF_TOKEN", "value": "secret"}],
+        "volumes": [{"name": "keys", "secret": {"secretName": "keys"}}],
+        "volumeMounts": [{"name": "keys", "mountPath": "/keys"}],
+        "securityContext": {"runAsUser": 0, "runAsNonRoot": False, "seccompProfile": {"type": "Unconfined"}},
+    }
+    resources = {"limits": {"nvidia.com/gpu": "1"}}
+    evaluator = {"allowCodeExecution": True, "template": template, "resources": resources, "image": "own:1"}
+    (sandbox,) = pod_of(job_of("Evaluate", evaluator=evaluator))["initContainers"]
+    (plain,) = pod_of(job_of("Evaluate", **CODE))["initContainers"]
+    assert sandbox == plain | {"image": "own:1"}
+
+
+@pytest.mark.parametrize(
+    ("evaluators", "sandboxes"), [(None, 65533), (0, 65533), (65532, 65533), (65533, 65534), (1000650000, 1000650001)]
+)
+def test_the_sandbox_has_the_user_after_the_evaluators(evaluators: int | None, sandboxes: int) -> None:
+    template = {"securityContext": {"runAsUser": evaluators}}
+    spec = pod_of(job_of("Evaluate", evaluator={"allowCodeExecution": True, "template": template}))
+    assert spec["initContainers"][0]["securityContext"]["runAsUser"] == sandboxes
+    assert spec["initContainers"][0]["securityContext"]["runAsGroup"] == sandboxes
+    assert spec["securityContext"]["runAsUser"] == evaluators
 
 
 @pytest.mark.parametrize("stage", STAGES)
