@@ -123,6 +123,20 @@ def test_samples_that_the_manifest_names_need_no_counting(tmp_path: Path) -> Non
     assert "time 1 min 40 s" in found, "4 evaluations, and 2 confirmations of 3 times as many samples"
 
 
+def test_unseen_samples_that_are_bounded_need_no_counting_either(tmp_path: Path) -> None:
+    tasks = [{**TASK, "unseenSamples": 30}]
+    found = planned(tmp_path, seconds=10.0, objective={"tasks": tasks}, search=SHORT)
+    assert "time 1 min 10 s" in found, "4 evaluations, and 2 confirmations of 1.5 times as many samples"
+    held_out = {"tasks": [{"name": "h", "metric": "acc", "unseenSamples": 30}]}
+    longer = planned(tmp_path, seconds=10.0, objective={"tasks": tasks}, heldOut=held_out, search=SHORT)
+    assert "time 1 min 40 s" in longer, "4 evaluations, and 2 confirmations of 3 times as many samples"
+
+
+def test_a_task_whose_unseen_half_is_bounded_is_not_taken_to_have_equal_halves(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "metric": "acc", "unseenSamples": 30}]
+    assert "only the preflight" in planned(tmp_path, seconds=10.0, objective={"tasks": tasks}, search=SHORT)
+
+
 def test_halves_of_a_task_take_as_long_as_each_other(tmp_path: Path) -> None:
     found = planned(tmp_path, seconds=10.0, search=SHORT)
     assert "time 1 min 0 s" in found

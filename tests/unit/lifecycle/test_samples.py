@@ -70,6 +70,44 @@ def test_each_leaf_is_searched_in_proportion(totals: list[int], data: st.DataObj
         assert abs(seen.get(f"a_{i}", 0) - wanted * total / sum(totals)) < 1
 
 
+@given(totals=groups, data=st.data())
+def test_unseen_samples_that_are_bounded_come_from_what_the_search_leaves_in_proportion(
+    totals: list[int], data: st.DataObject
+) -> None:
+    searched_number = data.draw(st.integers(1, sum(totals) - 1))
+    rest = sum(totals) - searched_number
+    wanted = data.draw(st.integers(1, rest))
+    what = search(searchSamples=searched_number, unseenSamples=wanted)
+    known = facts(totals, (7,))
+    assert list(samples.problems(what.spec, known)) == []
+    (searched,), (unseen, _) = split(what, known)
+    (all_unseen, _) = split(search(searchSamples=searched_number), known)[1]
+    seen, taken, left = chosen(searched), chosen(unseen), chosen(all_unseen)
+    assert samples.unseen_counts(what.spec, known) == [wanted] == [sum(map(len, taken.values()))]
+    for leaf, indices in left.items():
+        assert taken.get(leaf, set()) <= indices
+        assert not taken.get(leaf, set()) & seen.get(leaf, set())
+        assert abs(len(taken.get(leaf, ())) - wanted * len(indices) / rest) < 1
+    assert all(taken.values()), "no leaf with an empty choice, which would mean all of it"
+
+
+def test_half_is_searched_where_only_the_unseen_samples_are_bounded() -> None:
+    (searched,), (unseen, _) = split(search(unseenSamples=10), facts((100,), (7,)))
+    assert len(chosen(searched)["a_0"]) == 50
+    assert len(chosen(unseen)["a_0"]) == 10
+
+
+def test_held_out_tasks_that_are_bounded_are_a_seeded_choice_from_all_leaves_in_proportion() -> None:
+    what = resource(
+        objective={"tasks": [{"name": "a", "metric": "acc"}]},
+        heldOut={"tasks": [{"name": "h", "metric": "acc", "unseenSamples": 30}]},
+    )
+    _, (_, held_out) = split(what, facts((10,), (200, 0, 100)))
+    found = chosen(held_out)
+    assert {leaf: len(indices) for leaf, indices in found.items()} == {"h_0": 20, "h_2": 10}
+    assert found["h_0"] != set(range(20)), "not simply the first ones"
+
+
 def test_the_choice_is_seeded_and_differs_by_seed() -> None:
     known = facts((100,), (7,))
     choices = []
@@ -124,6 +162,12 @@ PROBLEMS: dict[str, tuple[dict[str, Any], Sequence[int], Sequence[int], str]] = 
         (7,),
         "spec.objective.tasks[0].samples: a is a group of 2 tasks; ranges need a single task",
     ),
+    "more unseen than are left": (
+        {"searchSamples": 60, "unseenSamples": 41},
+        (60, 40),
+        (7,),
+        "spec.objective.tasks[0].unseenSamples: 41, but the search leaves 40 of the 100 documents of a unseen",
+    ),
     "an empty held-out task": ({}, (100,), (0, 0), "spec.heldOut.tasks[0]: h has no documents"),
 }
 
@@ -134,6 +178,13 @@ def test_tasks_that_cannot_be_split_are_named_with_their_numbers(
 ) -> None:
     (found,) = samples.problems(search(**task).spec, facts(held_in, held_out))
     assert found.startswith(sentence)
+
+
+def test_more_held_out_samples_than_there_are_is_a_problem() -> None:
+    held_out = {"tasks": [{"name": "h", "metric": "acc", "unseenSamples": 8}]}
+    what = resource(objective={"tasks": [{"name": "a", "metric": "acc"}]}, heldOut=held_out)
+    found = list(samples.problems(what.spec, facts((10,), (7,))))
+    assert found == ["spec.heldOut.tasks[0].unseenSamples: 8, but h has 7 documents"]
 
 
 def test_every_problem_is_named() -> None:
