@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mergesearch.api.status import Phase, Record, RecordState, Stage
+from mergesearch.lifecycle import proof
 from unit.lifecycle.world import Bench, End, faults, resource, scored
 
 
@@ -105,6 +106,27 @@ def test_a_second_confirmation_on_the_same_samples_says_so() -> None:
     assert second.confirmed is not None
     assert (first.confirmed.reused, second.confirmed.reused, second.rounds) == (False, True, 2)
     assert [r.id for r in second.confirmations[: len(first.confirmations)]] == [r.id for r in first.confirmations]
+
+
+def test_finalists_of_a_second_confirmation_that_was_cut_off_do_not_count_against_the_first() -> None:
+    """They are scored, and were never compared: p is corrected for those that the winner was chosen among."""
+    gpu = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    bench = Bench(resource(evaluator=gpu, search={"maxEvaluations": 4, "maxGpuHours": "10"}))
+    first = bench.rest()
+    bench.world.landscape = lambda weights, _task, _split: 0.95 + 0.01 * weights[0]
+    bench.edit("search", max_evaluations=12)
+    known = {record.id for record in first.confirmations}
+    bench.until(
+        lambda status: (
+            any(r.state is RecordState.SCORED and r.id not in known for r in status.confirmations)
+            and any(not record.ended for record in status.confirmations)
+        )
+    )
+    bench.edit("search", max_gpu_hours="0.01")
+    second = bench.rest()
+    assert second.phase is Phase.COMPLETE
+    assert (second.rounds, second.confirmed) == (1, first.confirmed)
+    assert len(proof.finalists(second)) > proof.choices(second) == proof.choices(first) == 3
 
 
 def test_a_second_end_without_new_finalists_needs_no_second_comparison() -> None:
