@@ -54,13 +54,18 @@ images:  ## Build the three images by docker, the evaluator for CPUs
 	docker build --file merger_image/Dockerfile --tag mergesearch/merger:$(VERSION) .
 	docker build --file evaluator_image/Dockerfile --tag mergesearch/evaluator:$(VERSION) $(CPU) .
 
+# Where it cannot be installed, the tests that need it say so.
+.PHONY: browser
+browser:  ## A Chromium for the tests of the report, from Debian's packages where there is none
+	@scripts/browser.sh || true
+
 .PHONY: test test-fast test-vllm test-gpu e2e e2e-chaos coverage
 # Each of the two has a control plane of its own; the tests of a file share what they have set up.
 PYTEST_BY_TWO := $(BIN)/pytest --numprocesses 2 --dist loadfile
-test: $(VENV)/.dev  ## Every test but those that start vLLM or run pods
+test: $(VENV)/.dev browser  ## Every test but those that start vLLM or run pods
 	$(PYTEST_BY_TWO) -m "not vllm and not cluster and not gpu"
 
-test-fast: $(VENV)/.dev  ## The tests without whole searches
+test-fast: $(VENV)/.dev browser  ## The tests without whole searches
 	$(PYTEST_BY_TWO) -m "not vllm and not slow and not cluster and not gpu"
 
 test-vllm: $(VENV)/.dev  ## The tests that start vLLM on the CPU

@@ -40,7 +40,8 @@ def for_page(drawn: str, prefix: str, title: str, description: str) -> str:
         "xmlns": "http://www.w3.org/2000/svg",
         "role": "img",
         "class": prefix,
-        "aria-labelledby": f"{prefix}-title {prefix}-description",
+        "aria-labelledby": f"{prefix}-title",
+        "aria-describedby": f"{prefix}-description",
     }
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, {"id": f"{prefix}-{'title' if tag == 'title' else 'description'}"})

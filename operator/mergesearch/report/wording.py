@@ -71,7 +71,9 @@ def flops(value: float) -> str:
 
 
 def small_share(value: float) -> str:
-    """Two digits that count: `0.1` as `10%`, `0.000234` as `0.023%`."""
+    """Two digits that count: `0.1` as `10%`, `0.000234` as `0.023%`; below that `less than 0.001%`."""
+    if value < 1e-5:
+        return "less than 0.001%"
     return f"{100.0 * value:.2g}%" if value < 0.995 else share(value)
 
 

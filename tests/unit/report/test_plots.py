@@ -54,7 +54,7 @@ def test_a_reader_who_cannot_see_it_gets_title_and_description(complete: Summary
     root = drawn(complete)
     assert root.get("role") == "img"
     named = {element.get("id"): element.text for element in root if element.tag in ("title", "desc")}
-    assert list(named) == (root.get("aria-labelledby") or "").split()
+    assert list(named) == [root.get("aria-labelledby"), root.get("aria-describedby")]
     assert named["curve-title"] == "Fitness over evaluations"
     assert "12 scored candidates, 2 failed." in (named["curve-description"] or "")
     assert "uniform" in (named["curve-description"] or "")
