@@ -15,7 +15,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from mergesearch import contract
-from mergesearch.api import resource, spec
+from mergesearch.api import presets, resource, spec
 from mergesearch.crd import definition, reference
 from mergesearch.report import advice
 from mergesearch_operator import families
@@ -75,6 +75,38 @@ def spec_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def presets_page() -> str:
+    """What the presets of tasks fill in, and which tasks the presets of objectives stand for."""
+    lines = [
+        "# Presets of tasks",
+        "",
+        "Generated from `operator/mergesearch/api/presets.py` by `make generate`. How to use them: [tasks and presets]"
+        "(../user-guide.md#tasks-and-presets).",
+        "",
+        "A task `{preset: GSM8K}` is the task of that line; each field that is written beside the preset wins. A "
+        "preset keeps its meaning in every later release.",
+        "",
+        "| `preset` | `name` | `metric` | `filter` | `numFewshot` | `chatTemplate` | `searchSamples` | `unseenSamples` "
+        "| |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, one in presets.TASKS.items():
+        template = "true" if one.chat_template else "false"
+        unseen = one.unseen_samples or "all others"
+        filled = f"`{one.name}` | `{one.metric}` | `{one.filter}` | {one.num_fewshot} | {template}"
+        lines.append(f"| `{name}` | {filled} | {one.search_samples} | {unseen} | {one.about} |")
+    lines += [
+        "",
+        "As a held-out task a preset takes the samples of both columns. `{preset: MBPP-IFEval}` in the place of "
+        "`spec.objective.tasks` stands for several tasks:",
+        "",
+        "| `spec.objective.preset` | tasks |",
+        "|---|---|",
+        *(f"| `{name}` | {', '.join(f'`{one}`' for one in tasks)} |" for name, tasks in presets.OBJECTIVES.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def metrics_reference() -> str:
     """Every metric of the operator: name, kind, labels and what it says."""
     lines = [
@@ -112,6 +144,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/reference/chart.md": functools.partial(page_of_tests, "chart.values_page"),
     "docs/reference/mergesearch.schema.json": resource_schema,
     "docs/reference/messages.schema.json": messages_schema,
+    "docs/reference/presets.md": presets_page,
     "docs/reference/rules.md": reference.rules_page,
     "docs/reference/stalls.md": stalls_page,
     "docs/reference/metrics.md": metrics_reference,
