@@ -110,6 +110,10 @@ bench-merge: $(VENV)/.dev  ## The merger beside mergekit and the disk: time, mem
 bench-search: $(VENV)/.dev  ## Searches at equal budgets, on landscapes and on families that it trains: regret, gains
 	$(BIN)/python benchmarks/search/run.py $(BENCH)
 
+.PHONY: screenshot
+screenshot: $(VENV)/.dev browser  ## The picture of the demo's report in docs/, after `make demo`
+	$(BIN)/python scripts/screenshot.py
+
 .PHONY: format generate lock
 format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .

@@ -34,7 +34,7 @@ def _volume(summary: Summary, found: Volume) -> Iterator[Pair]:
         "What it measures",
         "how much of all that can be wanted of the tasks at once some model reaches. 0 is the reference point, the "
         "worst checkpoint's score on each task less a tenth of the checkpoints' range; 1 would be a model that is as "
-        "good as the best checkpoint on every task",
+        "good as the best checkpoint on every task, and merges that are better than that pass it",
     )
     if found.left_out:
         tasks = finding_tables.held_in(summary)
