@@ -45,8 +45,8 @@ class Benchmark:
         return self.leaves[leaf][index].right
 
 
-def write(folder: Path, *, mbpp: Path) -> dict[str, Benchmark]:
-    """All of them, by the name of the preset. `mbpp` is the file of the evaluator's own task."""
+def write(folder: Path, *, mbpp: Path, mbpp_for_chat: Path) -> dict[str, Benchmark]:
+    """All of them, by the name of the preset, and MBPP for models that do not chat. Its files are the evaluator's."""
     folder.mkdir(parents=True)
     numbers = iter(range(10_000))
     return {
@@ -54,7 +54,8 @@ def write(folder: Path, *, mbpp: Path) -> dict[str, Benchmark]:
         "IFEval": _ifeval(folder, numbers),
         "MMLU-Pro": _mmlu_pro(folder, numbers),
         "MuSR": _musr(folder, numbers),
-        "MBPP": _mbpp(folder, numbers, mbpp),
+        "MBPP": _mbpp(folder, numbers, mbpp_for_chat, "```"),
+        "MBPP without chat": _mbpp(folder, numbers, mbpp, ""),
     }
 
 
@@ -163,13 +164,14 @@ def _musr(folder: Path, numbers: Iterator[int]) -> Benchmark:
     return Benchmark(leaves)
 
 
-def _mbpp(folder: Path, numbers: Iterator[int], own: Path) -> Benchmark:
+def _mbpp(folder: Path, numbers: Iterator[int], own: Path, fence: str) -> Benchmark:
+    """`fence` ends the block that the prompt has opened."""
     said = (
-        ("def double(n):\n    return 2 * n\n```", True),
-        ("def double(n):\n    return n + n\n```\nThis adds the number to itself.", True),
-        ("def double(n):\n    return n ** 2\n```", False),
-        ("def double(n):\n    return 1 / 0\n```", False),
-        ("def double(n) return\n```", False),
+        (f"def double(n):\n    return 2 * n\n{fence}", True),
+        (f"def double(n):\n    return n + n\n{fence}" + ("\nThis adds the number to itself." if fence else ""), True),
+        (f"def double(n):\n    return n ** 2\n{fence}", False),
+        (f"def double(n):\n    return 1 / 0\n{fence}", False),
+        (f"def double(n) return\n{fence}", False),
         ("I cannot do that.", False),
     )
     asked = [

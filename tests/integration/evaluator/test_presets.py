@@ -26,6 +26,19 @@ ENGINE = tasks.engine(
 )
 
 
+TASKS: dict[str, dict[str, object]] = {
+    **{name: {"preset": name} for name in presets.TASKS},
+    "MBPP without chat": {"preset": "MBPP", "name": "mergesearch_mbpp", "filter": "none", "chatTemplate": False},
+}
+DATA_SETS = {
+    "MBPP": "google-research-datasets/mbpp",
+    "GSM8K": "openai/gsm8k",
+    "IFEval": "google/IFEval",
+    "MMLU-Pro": "TIGER-Lab/MMLU-Pro",
+    "MuSR": "TAUR-Lab/MuSR",
+}
+
+
 @dataclass(frozen=True)
 class Bench:
     """An evaluator whose model gives the answers of the benchmarks."""
@@ -39,8 +52,9 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     root = tmp_path_factory.mktemp("presets")
     models.write_model(root / "checkpoints" / "one", seed=1, template=models.TEMPLATE)
-    (own,) = BUILT_IN.rglob(f"{presets.TASKS['MBPP'].name}.yaml")
-    found = benchmarks.write(root / "tasks" / "benchmarks", mbpp=own)
+    (own,) = BUILT_IN.rglob("mergesearch_mbpp.yaml")
+    for_chat = own.with_name(f"{presets.TASKS['MBPP'].name}.yaml")
+    found = benchmarks.write(root / "tasks" / "benchmarks", mbpp=own, mbpp_for_chat=for_chat)
     answers = {marker: text for one in found.values() for marker, text in one.answers().items()}
     (root / "answers.json").write_text(json.dumps(answers))
     for name in ("workspace", "home"):
@@ -78,9 +92,9 @@ def spec(task: dict[str, object], held_out: dict[str, object] | None = None) -> 
     )
 
 
-@pytest.mark.parametrize("name", presets.TASKS)
-def test_lm_eval_knows_the_task_the_metric_and_the_filter_of_a_preset(bench: Bench, name: presets.TaskPreset) -> None:
-    task = ObjectiveTask.model_validate({"preset": name})
+@pytest.mark.parametrize("name", TASKS)
+def test_lm_eval_knows_the_task_the_metric_and_the_filter_of_a_preset(bench: Bench, name: str) -> None:
+    task = ObjectiveTask.model_validate(TASKS[name])
 
     answered = bench.evaluator.ask(tasks.preflight(question(task), engine=ENGINE))
 
@@ -94,14 +108,25 @@ def test_lm_eval_knows_the_task_the_metric_and_the_filter_of_a_preset(bench: Ben
     assert not [warning for warning in report.warnings if "numFewshot" in warning]
 
 
-@pytest.mark.parametrize("name", presets.TASKS)
-def test_right_and_wrong_answers_are_told_apart_on_the_samples_of_each_split(
-    bench: Bench, name: presets.TaskPreset
-) -> None:
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_a_preset_whose_data_set_cannot_be_had_is_refused_before_anything_is_scored(bench: Bench, name: str) -> None:
+    task = ObjectiveTask.model_validate(TASKS[name])
+    bare = ENGINE.model_copy(update={"include_paths": ()})
+
+    (report,) = bench.evaluator.ask(tasks.preflight(question(task), engine=bare)).reports
+
+    assert isinstance(report, contract.PreflightTasksReport)
+    assert report.failure is not None
+    assert (report.failure.reason, report.failure.transient) == ("TaskUnreadable", False)
+    assert DATA_SETS[name] in report.failure.message
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_right_and_wrong_answers_are_told_apart_on_the_samples_of_each_split(bench: Bench, name: str) -> None:
     known = bench.benchmarks[name]
     total = sum(map(len, known.leaves.values()))
     fewer = {"searchSamples": total - total // 3, "unseenSamples": total // 3}
-    wanted = spec({"preset": name, **fewer})
+    wanted = spec(TASKS[name] | fewer)
     (preflight,) = bench.evaluator.ask(tasks.preflight(question(wanted.objective.tasks[0]), engine=ENGINE)).reports
     assert isinstance(preflight, contract.PreflightTasksReport)
     status = known_to(preflight)
@@ -109,7 +134,7 @@ def test_right_and_wrong_answers_are_told_apart_on_the_samples_of_each_split(
     seen: list[tuple[str, int]] = []
     for split in ("search", "unseen"):
         (task,) = splits.tasks_of(wanted, status, split)
-        uid = f"{name.lower()}-{split}"
+        uid = f"{name.lower().replace(' ', '-')}-{split}"
         request = tasks.evaluation(
             ["one"], [task], engine=ENGINE, search=contract.SearchRef(name="soup", uid=uid), split=split
         )
