@@ -52,7 +52,7 @@ class Floor:
             begin += size
 
     def _work(self) -> None:
-        buffer = memoryview(mmap.mmap(-1, BLOCK_BYTES))
+        buffer = memoryview(mmap.mmap(-1, BLOCK_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         while True:
             with self._lock:
                 block = next(self._blocks, None)

@@ -17,6 +17,7 @@ from mergesearch_merger import (
     compatibility,
     dtypes,
     findings,
+    machine,
     nonfinite,
     progress,
     reader,
@@ -29,6 +30,9 @@ from mergesearch_merger.output import Output
 from mergesearch_merger.prepared import Cost, Prepared
 from mergesearch_merger.settings import Settings
 from mergesearch_merger.streaming import Arithmetic, Job, Outcome, Pass
+
+SPARE_FILES = 64
+"""That a process opens besides those of the merge."""
 
 
 class Settle(Protocol):
@@ -82,6 +86,7 @@ class Batch:
 
     def _merge(self, say: Progress) -> tuple[Pass, list[Failure | None]]:
         prepared, limits = self._prepared, self._limits
+        self._allow_files()
         with Inputs(prepared.read, drop_cache=limits.drop_cache, system=limits.system) as inputs:
             tied = compatibility.tied_head(prepared.reference)
             # Of several slices one compares heads: the one that writes the embedding.
@@ -101,6 +106,20 @@ class Batch:
                 if outcome.finite:
                     verification.check(output.folder, prepared.layout, outcome.shard_digests, limits)
         return work, failures
+
+    def _allow_files(self) -> None:
+        """All files of inputs and outputs are open at once. Raises InvalidRequestError where that is too many."""
+        read = sum(len(checkpoint.files) for checkpoint in self._prepared.read)
+        needed = read + len(self._outputs) * len(self._shards) + SPARE_FILES
+        allowed = machine.allow_files(needed)
+        if allowed < needed:
+            written = findings.counted(len(self._shards), "file")
+            raise InvalidRequestError(
+                f"this process may open {allowed} files; {read} of the checkpoints and "
+                f"{findings.counted(len(self._outputs), 'merge')} of {written} each take {needed}, with {SPARE_FILES} "
+                "for all else: choose a larger merge.maxShardSize or a smaller merger.batch, or raise the limit",
+                reason=Reason.MALFORMED_REQUEST,
+            )
 
     def _run(self, work: Pass, say: Progress) -> None:
         merges = len(self._outputs)

@@ -1,7 +1,6 @@
 """The data of the checkpoints: open files, read by position from any thread."""
 
 import os
-import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from mergesearch_merger.header import Tensor
 from mergesearch_merger.linux import System
 from mergesearch_merger.plan import Read
 
-SPARE_DESCRIPTORS = 64
 COMPARED_BYTES = 4 * 2**20
 """How much of a tied head and its embedding is compared at once."""
 
@@ -47,18 +45,25 @@ class Inputs:
         self._descriptors: list[list[int]] = []
 
     def __enter__(self) -> Self:
-        """Raises OSError."""
-        _allow_descriptors(sum(len(checkpoint.files) for checkpoint in self._checkpoints))
-        for checkpoint in self._checkpoints:
-            opened: list[int] = []
-            self._descriptors.append(opened)
-            for file in checkpoint.files:
-                opened.append(self._open(file.path))  # noqa: PERF401 - closed if one fails
+        """Raises OSError; nothing stays open then."""
+        try:
+            for checkpoint in self._checkpoints:
+                opened: list[int] = []
+                self._descriptors.append(opened)
+                for file in checkpoint.files:
+                    opened.append(self._open(file.path))  # noqa: PERF401 - closed if one fails
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files."""
         for opened in self._descriptors:
             for descriptor in opened:
                 if self._drop_cache:  # also pages that were read ahead, and tied heads
@@ -128,12 +133,3 @@ def _fill(descriptor: int, file: WeightFile, offset: int, into: memoryview) -> N
                 reason=Reason.CHECKPOINT_CHANGED,
             )
         done += count
-
-
-def _allow_descriptors(files: int) -> None:
-    """Raise this process's own limit of open files where many shards need it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = files + SPARE_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

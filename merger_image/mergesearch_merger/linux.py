@@ -12,6 +12,7 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 START_WRITING = 2
 """SYNC_FILE_RANGE_WRITE of linux/fs.h."""
@@ -55,6 +56,8 @@ class System:
     fallocate: Callable[[int, int], None] = fallocate
     start_writing: Callable[[int, int, int], None] = start_writing
     advise: Callable[[int, int, int, int], None] = os.posix_fadvise
+    fsync: Callable[[int], None] = os.fsync
+    link: Callable[[Path, Path], None] = os.link
 
     def allocate(self, descriptor: int, size: int) -> None:
         """Give a file its length, and its place on the disk where the file system can. Raises OSError."""

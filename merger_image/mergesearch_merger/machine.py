@@ -8,6 +8,7 @@ not there, or is not a number, limits nothing.
 import math
 import os
 import re
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def memory_bytes(groups: Path = CGROUPS) -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [found for name in MEMORY_FILES if (found := _number(groups / name)) is not None]
     return min([machine, *(limit for limit in limits if 0 < limit < UNLIMITED_BYTES)])
+
+
+def allow_files(count: int) -> int:
+    """Raise this process's own limit of open files to `count` where it is lower; returns how many it may open then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def level2_cache_bytes(caches: Path = CACHES, ask: Callable[[str], int] = os.sysconf) -> int:

@@ -55,7 +55,7 @@ def _merge_slice(assignment: Assignment, index: int) -> None:
     if unwritten:
         try:
             _write(assignment, assignment.prepared.only(unwritten), settle.shards, settle)
-        except FileNotFoundError:  # other pods of the same slices have published, and tidied up, meanwhile
+        except OSError:  # other pods of the same slices have published, and tidied up, meanwhile
             if not all(settle.is_published(candidate) for candidate in unwritten):
                 raise
     for candidate in assignment.prepared.candidates:

@@ -22,6 +22,8 @@ from mergesearch_merger.linux import System
 NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 STANDS_THERE = (errno.ENOTEMPTY, errno.EEXIST)
 """What a rename answers where a folder of that name holds something."""
+REPLACEMENTS = 3
+"""How often a merge gives way to another that is published at the same time, before that is an error."""
 
 RECORD_BYTES = 2**20
 """Room for config, index and record of one merge."""
@@ -64,9 +66,9 @@ class Output:
         for number in self._shards:
             shard = self._layout.shards[number]
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(self.folder / shard.name, flags, 0o644)
-            self._descriptors[number] = descriptor
             with self._room_for(shard.name, shard.size):
+                descriptor = os.open(self.folder / shard.name, flags, 0o644)
+                self._descriptors[number] = descriptor
                 self._system.allocate(descriptor, shard.size)
 
     def write(self, shard: int, offset: int, content: memoryview) -> None:
@@ -84,7 +86,7 @@ class Output:
         descriptor = self._descriptors[shard]
         if self._durable or self._drop_cache:
             with self._room_for(self._layout.shards[shard].name, self._layout.shards[shard].size):
-                os.fsync(descriptor)
+                self._system.fsync(descriptor)
         if self._drop_cache:
             self._system.forget(descriptor)
         os.close(self._descriptors.pop(shard))
@@ -95,29 +97,27 @@ class Output:
         copies: Mapping[str, Path],
         already: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Add the other files, the record last, and give the folder its final name. What stands there is replaced,
-        unless it is `already` the same. Raises NoSpaceError, OSError.
+        """Add the other files, and give the folder its final name. What stands there is replaced, unless it is
+        `already` the same. Raises NoSpaceError, OSError.
         """
         for name, source in copies.items():
             self._put(name, source.read_bytes())
-        for name in sorted(documents, key=lambda name: name == files.MERGE_RECORD):
-            self._put(name, documents[name])
-        if self._durable:
-            files.fsync_folder(self.folder)
-        aside = None
-        try:
-            self.folder.rename(self._final)
-        except OSError as error:
-            if error.errno not in STANDS_THERE:
-                raise
+        for name, content in documents.items():
+            self._put(name, content)
+        self._sync_folder(self.folder)
+        for _ in range(REPLACEMENTS):
+            try:
+                self.folder.rename(self._final)
+                break
+            except OSError as error:
+                if error.errno not in STANDS_THERE:
+                    raise
             if already():
                 return
-            aside = files.set_aside(self._final)
+            files.remove_folder(self._final)
+        else:
             self.folder.rename(self._final)
-        if self._durable:
-            files.fsync_folder(self._final.parent)
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
+        self._sync_folder(self._final.parent)
 
     def discard(self) -> None:
         """Remove what was written, unless it was published."""
@@ -132,7 +132,15 @@ class Output:
             file.write(content)
             if self._durable:
                 file.flush()
-                os.fsync(file.fileno())
+                self._system.fsync(file.fileno())
+
+    def _sync_folder(self, folder: Path) -> None:
+        if self._durable:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._system.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     @contextlib.contextmanager
     def _room_for(self, name: str, size: int) -> Iterator[None]:
@@ -145,7 +153,7 @@ class Output:
             weights = sum(self._layout.shards[own].size for own in self._shards)
             free = os.statvfs(self._final.parent)
             raise NoSpaceError(
-                f"{self._final.name}: no space for {size} bytes of {name}, beside {len(self._shards)} weight files of "
+                f"{self._final.name}: no space for {size} bytes of {name}, of {len(self._shards)} weight files with "
                 f"{weights} bytes in all; {free.f_bavail * free.f_frsize} bytes are free: {error.strerror}",
                 reason=Reason.NO_SPACE,
             ) from error

@@ -59,8 +59,9 @@ class Pipeline:
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
-        if self._errors:
-            raise self._errors[0]
+        first, self._errors = self._errors[:1], []
+        if first:
+            raise first.pop()  # kept nowhere: its traceback holds this frame, and so the slots
 
     def _work(self, number: int) -> None:
         try:

@@ -28,9 +28,10 @@ class Prepared:
         return tuple(candidate.weights[column] for column in self.columns)
 
     def fingerprints(self, candidate: MergeCandidate) -> dict[str, str]:
-        """Of the checkpoints that this candidate is made of, by name."""
+        """Of the checkpoints that this candidate is made of, by name; the reference's headers are in every layout."""
         pairs = zip(self.read, self.weights(candidate), strict=True)
-        return {checkpoint.name: checkpoint.fingerprint for checkpoint, weight in pairs if weight != 0.0}
+        read = (checkpoint for checkpoint, weight in pairs if weight != 0.0)
+        return {checkpoint.name: checkpoint.fingerprint for checkpoint in (self.reference, *read)}
 
     def only(self, candidates: Sequence[MergeCandidate]) -> "Prepared":
         """The same for some of the candidates: what none of them needs is not read."""

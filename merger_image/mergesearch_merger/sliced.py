@@ -1,5 +1,7 @@
 """Settles the slices of merges that several processes write, and makes a whole of those that are complete."""
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +40,7 @@ class Sliced:
 
     def parts(self, candidate: MergeCandidate) -> Parts:
         """The slices of one candidate."""
-        return Parts(self._root, self._request, candidate, self._prepared.fingerprints(candidate))
+        return Parts(self._root, self._request, candidate, self._prepared.fingerprints(candidate), self._limits)
 
     def output(self, candidate: MergeCandidate) -> Output:
         """The slice's folder, with its own shards."""
@@ -70,7 +72,7 @@ class Sliced:
                 {},
                 already=lambda: parts.find(self._index) is not None,
             )
-        except FileNotFoundError:
+        except OSError:
             if not self.is_published(candidate):
                 raise
 
@@ -100,6 +102,7 @@ class Sliced:
                     return
                 self._whole.succeed(candidate, whole, self._outcome(candidate, found, whole.folder), cost)
         finally:
+            parts.take_back(found, whole.folder)
             whole.discard()
         parts.remove()
 
@@ -109,9 +112,11 @@ class Sliced:
         whole.folder.mkdir(parents=True)
         try:
             parts.link(found, whole.folder)
-        except FileNotFoundError as error:
+        except OSError as error:
             if self.is_published(candidate):
                 return False
+            if error.errno not in (errno.ENOENT, errno.ESTALE):
+                raise
             raise TryAgainError(
                 f"candidate {candidate.id}: a slice was replaced by another process while the merge was put together: "
                 f"{error.filename}",
@@ -125,6 +130,7 @@ class Sliced:
         for number, shard in enumerate(self._prepared.layout.shards):
             digest = shards[shard.name].digest
             if digest is None and candidate.keep:  # written when nobody knew yet that it would stay
+                os.utime(folder)  # who writes nothing for long is taken for dead
                 digest = digests.of_file(folder / shard.name, self._limits.chunk_bytes)
             if digest is not None:
                 digested[number] = digest
@@ -149,6 +155,7 @@ class Sliced:
             request_hash=self._request.hash_of(candidate),
             slice=self._index,
             slices=self._request.slices,
+            digest_chunk_bytes=self._limits.chunk_bytes,
             checkpoints=self._prepared.fingerprints(candidate),
             seconds=cost.seconds,
             bytes_read=cost.bytes_read,

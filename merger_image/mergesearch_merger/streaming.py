@@ -149,9 +149,10 @@ class Pass:
         step = self._plan.chunk_bytes
         found = digests.chunks(content, step)
         with self._lock:
-            whole = self._chunk_digests[candidate].setdefault(
-                shard, bytearray(digests.BYTES * -(-self._plan.layout.shards[shard].size // step))
-            )
+            shards = self._chunk_digests[candidate]
+            if shard not in shards:
+                shards[shard] = bytearray(digests.BYTES * -(-self._plan.layout.shards[shard].size // step))
+            whole = shards[shard]
             at = begin // step * digests.BYTES
             whole[at : at + len(found)] = found
 

@@ -23,8 +23,6 @@ UNKNOWN_AGE_SECONDS = 86400.0
 """A list of living searches whose age is not known says nothing about folders younger than this."""
 CLOCK_SKEW_SECONDS = 300.0
 """How far the clocks of the list's writer and of the file server may differ."""
-LONGEST_PID_DIGITS = 7
-"""Linux numbers processes up to 4194304; a longer number is part of a pod's UID."""
 
 
 def claim(workspace: Path, search: SearchRef) -> Path:
@@ -66,9 +64,11 @@ def remove_stale(workspace: Path, uid: str) -> None:
 
 
 def _is_dead(temporary: Path) -> bool:
-    """A process of this machine is asked for by its number; of any other writer we see only whether it still writes."""
-    last = temporary.name.rpartition("-")[2]
-    is_process = last.isdigit() and len(last) <= LONGEST_PID_DIGITS
+    """A process of this machine, or container, is asked for by its number; of any other writer we see only whether it
+    still writes.
+    """
+    *_, space, last = temporary.name.rsplit("-", 2)
+    is_process = space == files.process_space() and last.isdigit()
     if is_process and (int(last) == os.getpid() or not Path(f"/proc/{last}").exists()):
         return True
     try:

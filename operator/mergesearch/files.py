@@ -13,6 +13,8 @@ Everything is written to a sibling whose name carries TEMPORARY_PREFIX and the w
 that an old process that still writes cannot touch its successor's files.
 """
 
+import functools
+import hashlib
 import json
 import os
 import shutil
@@ -33,6 +35,8 @@ SLICES_SUFFIX = "slices"
 """Of the temporary folder in which the slices of a merge wait for each other; no writer's token ends so."""
 SLICES_HASH_CHARACTERS = 12
 """Of the request's hash, in the name of that folder."""
+PROCESS_SPACE_CHARACTERS = 10
+"""Of the hash that stands for a machine's boot and a PID namespace; no group of a UID is so long."""
 WORKSPACE_VOLUME = "workspace"
 CHECKPOINTS_VOLUME = "checkpoints"
 
@@ -95,8 +99,21 @@ def answer_file(uid: str, reports_digest: str) -> PurePosixPath:
 
 
 def writer_token() -> str:
-    """What tells this writer's temporary names from another's: the pod's UID, or the process's id."""
-    return os.environ.get("MERGESEARCH_WRITER", "") or str(os.getpid())
+    """What tells this writer's temporary names from another's: the pod's UID, or the process's id where it counts."""
+    return os.environ.get("MERGESEARCH_WRITER", "") or f"{process_space()}-{os.getpid()}"
+
+
+@functools.cache
+def process_space() -> str:
+    """Where this process's id means this process: a boot of a machine, and a PID namespace of it. In containers most
+    processes have the id 1.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        known = f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        known = os.uname().nodename
+    return hashlib.sha256(known.encode()).hexdigest()[:PROCESS_SPACE_CHARACTERS]
 
 
 def temporary_sibling(path: Path) -> Path:

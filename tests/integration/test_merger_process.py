@@ -103,6 +103,26 @@ def test_a_merge_ends_with_zero_and_its_report_on_standard_output(scene: Scene) 
     assert record.find_finished(scene.merged(), report.request_hash) is not None
 
 
+def limit_files(soft: int, hard: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_as_many_files_are_opened_as_the_process_may_and_more_are_refused_with_the_numbers(scene: Scene) -> None:
+    request = scenes.a_request("abc", *[(0.5, 0.25, 0.25)] * 40, max_shard_bytes=1024)
+    names = list(scenes.tensors())
+    for name in "abc":
+        scenes.write_checkpoint(scene.checkpoints / name, scenes.tensors(), [[one] for one in names])
+
+    refused = run(scene, request, limit_files(64, 66))
+    done = run(scene, request, limit_files(64, 4096))
+
+    assert refused.returncode == ExitCode.INVALID_REQUEST
+    needed = 3 * len(names) + 40 + 64
+    assert f"this process may open 66 files; {3 * len(names)} of the checkpoints" in refused.stderr
+    assert f"40 merges of 1 file each take {needed}, with 64 for all else" in refused.stderr
+    assert done.returncode == ExitCode.DONE, done.stderr
+
+
 def test_a_refused_request_ends_with_64_and_says_why_on_standard_error(scene: Scene) -> None:
     (scene.checkpoints / "b" / "config.json").unlink()
 

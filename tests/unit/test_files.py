@@ -171,9 +171,20 @@ def test_temporary_names_differ_by_writer() -> None:
         )
         return done.stdout.strip()
 
-    assert files.temporary_sibling(path) == path.with_name(f".tmp-report.json-{os.getpid()}")
+    assert files.temporary_sibling(path) == path.with_name(f".tmp-report.json-{files.process_space()}-{os.getpid()}")
     assert name_in(MERGESEARCH_WRITER="pod-1") == ".tmp-x-pod-1"
     assert name_in(MERGESEARCH_WRITER="") != files.temporary_sibling(pathlib.Path("x")).name
+
+
+def test_the_first_process_of_a_container_is_another_writer_than_that_of_the_machine(tmp_path: pathlib.Path) -> None:
+    code = "import os; from mergesearch import files; print(os.getpid(), files.process_space())"
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    contained = ["unshare", *user, "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+
+    said = subprocess.run(contained, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split()
+
+    assert said[0] == "1"
+    assert said[1] != files.process_space()
 
 
 WRITER = """

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from mergesearch import files
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
-from mergesearch_merger import linux
+from mergesearch_merger import inspection, linux
+from mergesearch_merger.inputs import Inputs
 from mergesearch_merger.linux import System
 from mergesearch_merger.settings import Settings
 from unit.merger import scenes
@@ -31,10 +33,11 @@ class Calls:
 
     advised: list[tuple[str, int]] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
+    synced: list[str] = field(default_factory=list)
     refusal: int | None = None
 
     def system(self) -> System:
-        return System(fallocate=self._fallocate, start_writing=self._start, advise=self._advise)
+        return System(fallocate=self._fallocate, start_writing=self._start, advise=self._advise, fsync=self._fsync)
 
     def _fallocate(self, descriptor: int, size: int) -> None:
         if self.refusal is not None:
@@ -43,6 +46,9 @@ class Calls:
 
     def _start(self, descriptor: int, _offset: int, _size: int) -> None:
         self.started.append(_folder_of(descriptor))
+
+    def _fsync(self, descriptor: int) -> None:
+        self.synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name.removesuffix(f"-{files.writer_token()}"))
 
     def _advise(self, descriptor: int, _offset: int, _size: int, advice: int) -> None:
         self.advised.append((_folder_of(descriptor), advice))
@@ -53,7 +59,7 @@ class Calls:
 
 
 def _folder_of(descriptor: int) -> str:
-    return Path(f"/proc/self/fd/{descriptor}").readlink().parent.name.removesuffix(f"-{os.getpid()}")
+    return Path(f"/proc/self/fd/{descriptor}").readlink().parent.name.removesuffix(f"-{files.writer_token()}")
 
 
 def test_inputs_are_read_ahead_and_outputs_begin_to_go_to_the_disk_at_once(scene: Scene) -> None:
@@ -64,6 +70,19 @@ def test_inputs_are_read_ahead_and_outputs_begin_to_go_to_the_disk_at_once(scene
     assert {folder for folder, advice in calls.advised if advice == os.POSIX_FADV_SEQUENTIAL} == {"a", "b"}
     assert set(calls.started) == {".tmp-g0-0"}
     assert calls.forgotten() == set()
+
+
+COMPANIONS = ["chat_template.jinja", "config.json", "merge.json", "model.safetensors", "tokenizer.json"]
+
+
+def test_a_merge_that_is_kept_lies_on_the_disk_with_its_folders_before_it_is_reported(scene: Scene) -> None:
+    calls, request = Calls(), scenes.a_request("abc", HALVES)
+    kept = request.model_copy(update={"candidates": (request.candidates[0].model_copy(update={"keep": True}),)})
+
+    scene.ask(kept, Settings(system=calls.system()))
+
+    assert sorted(calls.synced[:-2]) == [*COMPANIONS, "tokenizer_config.json"]
+    assert calls.synced[-2:] == [".tmp-g0-0", "merges"]
 
 
 @pytest.mark.parametrize(("verify", "times"), [(False, 1), (True, 3)], ids=["plain", "verified"])
@@ -93,7 +112,7 @@ def test_a_disk_that_is_full_is_told_with_file_and_numbers(scene: Scene, number:
 
     assert (answered.exit.code, answered.exit.reason) == (ExitCode.NO_SPACE, Reason.NO_SPACE)
     assert "g0-0: no space for " in answered.exit.message
-    assert "bytes of model.safetensors, beside 1 weight files of " in answered.exit.message
+    assert "bytes of model.safetensors, of 1 weight files with " in answered.exit.message
     assert os.strerror(number) in answered.exit.message
     assert scene.leftovers() == []
 
@@ -139,3 +158,14 @@ def test_a_place_is_really_taken_on_the_disk(tmp_path: Path) -> None:
 
         status = os.fstat(file.fileno())
         assert (status.st_size, status.st_blocks * 512 >= 2**20) == (2**20, True)
+
+
+def test_inputs_that_cannot_all_be_opened_stay_closed(scene: Scene) -> None:
+    found = inspection.inspect(scene.request().checkpoints, scene.volumes(), "a").checkpoints
+    (scene.checkpoints / "c" / "model.safetensors").unlink()
+    before = sorted(Path("/proc/self/fd").iterdir())
+
+    with pytest.raises(FileNotFoundError), Inputs(found):
+        raise AssertionError("it opens")
+
+    assert sorted(Path("/proc/self/fd").iterdir()) == before

@@ -1,7 +1,9 @@
 """Units pass every stage once, in any number of threads; whatever fails is raised, and no thread is left behind."""
 
+import gc
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -121,6 +123,24 @@ def test_what_a_stage_raises_is_raised_and_no_thread_is_left(
 
     for later in NAMES[NAMES.index(broken) :]:
         assert (later, fails_at) not in log.passed
+
+
+def test_what_a_failure_held_goes_with_it() -> None:
+    """A process that stays must not keep the slots of a failed request until somebody looks for cycles."""
+    held = slots(1)
+    gone = weakref.ref(held[0].memory)
+
+    def fail(_slot: Slot) -> None:
+        raise BrokenError
+
+    gc.disable()
+    try:
+        with pytest.raises(BrokenError):
+            Pipeline(Log().take(3), held, [Stage("read", 1, lambda: fail)]).run(nothing)
+        held.clear()
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @given(threads, st.integers(1, 5), st.integers(0, 30), st.sampled_from(NAMES))

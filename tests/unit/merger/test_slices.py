@@ -52,7 +52,7 @@ def parts(scene: Scene) -> Parts:
     request = shared()
     found = inspection.inspect(request.checkpoints, scene.volumes(), "a").checkpoints
     prints = {checkpoint.name: checkpoint.fingerprint for checkpoint in found}
-    return Parts(scene.workspace, request, request.candidates[0], prints)
+    return Parts(scene.workspace, request, request.candidates[0], prints, own(0))
 
 
 def tensors(base: float) -> dict[str, scenes.Entry]:
@@ -307,7 +307,8 @@ def test_slices_that_stayed_beside_their_published_merge_go_with_the_next_look(s
 
 def test_what_a_dead_pod_has_left_among_the_slices_is_removed(scene: Scene) -> None:
     scene.ask(shared(), own(0))
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    token = "from mergesearch import files; print(files.writer_token())"
+    ended = subprocess.run([sys.executable, "-c", token], capture_output=True, check=True)
     dead = parts(scene).folder / f".tmp-slice-1-{ended.stdout.decode().strip()}"
     dead.mkdir()
 

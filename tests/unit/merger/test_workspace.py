@@ -15,6 +15,7 @@ from unit.merger import scenes
 
 POD = "5b1e7f0c-8f8e-4a52-9d36-b7a0f1f7c001"
 POD_OF_DIGITS = "5b1e7f0c-8f8e-4a52-9d36-123456789012"
+ELSEWHERE = "0" * files.PROCESS_SPACE_CHARACTERS
 LONG_AGO = time.time() - 2 * workspace.IDLE_SECONDS
 
 
@@ -22,6 +23,11 @@ def a_dead_process() -> int:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     return process.pid
+
+
+def here(pid: int) -> str:
+    """The token of a process of this machine."""
+    return f"{files.process_space()}-{pid}"
 
 
 def temporary(root: Path, token: str, touched: float | None = None) -> Path:
@@ -36,13 +42,20 @@ def temporary(root: Path, token: str, touched: float | None = None) -> Path:
 
 
 WRITERS = {
-    "a dead process": (lambda: str(a_dead_process()), None, False),
-    "this process, in an earlier request": (lambda: str(os.getpid()), None, False),
-    "a living process": (lambda: str(os.getppid()), None, True),
+    "a dead process": (lambda: here(a_dead_process()), None, False),
+    "this process, in an earlier request": (lambda: here(os.getpid()), None, False),
+    "a living process": (lambda: here(os.getppid()), None, True),
+    "a process of another machine, whose number nobody has here": (
+        lambda: f"{ELSEWHERE}-{a_dead_process()}",
+        None,
+        True,
+    ),
+    "a process of another container, whose number is ours": (lambda: f"{ELSEWHERE}-{os.getpid()}", None, True),
+    "a process of another machine that has long stopped": (lambda: f"{ELSEWHERE}-1", LONG_AGO, False),
     "a pod that writes": (lambda: POD, None, True),
     "a pod whose UID ends in digits": (lambda: POD_OF_DIGITS, None, True),
     "a pod that has long stopped": (lambda: POD, LONG_AGO, False),
-    "a number that was given to another process": (lambda: str(os.getppid()), LONG_AGO, False),
+    "a number that was given to another process": (lambda: here(os.getppid()), LONG_AGO, False),
 }
 
 
