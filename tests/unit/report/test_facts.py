@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mergesearch.api.status import Cost
+from mergesearch.api.status import Cost, Stage
 from mergesearch.report import facts
 from mergesearch.report.background import Pair
 from mergesearch.report.summary import summarize
@@ -53,3 +53,20 @@ def test_the_same_search_needs_seed_versions_and_the_form_of_the_merge(history: 
     assert found["Merge"] == "bfloat16; weights below 0.001 dropped; tokenizer of m-0"
     assert "cmaes 0.13.1" in found["Versions"]
     assert found["Merged weights"].endswith(" on the workspace")
+
+
+def test_scores_that_were_used_again_and_the_stages_of_gpu_time_are_told(history: History) -> None:
+    counts = history.end.counts.model_copy(update={"reused": 2})
+    cost = Cost(gpu_seconds=90.0, gpu_seconds_by_stage={Stage.EVALUATE: 80.0, Stage.MERGE: 10.0})
+    status = history.end.model_copy(update={"cost": cost, "counts": counts})
+    found = read(facts.cost(summarize(with_status(history.resource, status))))
+    assert found["Scores used again"] == "2 candidates had weights that were scored already, and cost nothing"
+    assert found["GPU-seconds by stage"] == "80 Evaluate and 10 Merge"
+    assert "Scores used again" not in read(facts.cost(summarize(with_status(history.resource, history.end))))
+
+
+def test_the_digest_of_the_winners_weights_is_told(history: History) -> None:
+    assert history.end.confirmed is not None
+    winner = history.end.confirmed.model_copy(update={"weights_digest": "ab" * 32})
+    status = history.end.model_copy(update={"confirmed": winner})
+    assert read(facts.rebuild(summarize(with_status(history.resource, status))))["Digest of the weights"] == "ab" * 32

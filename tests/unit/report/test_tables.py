@@ -107,3 +107,14 @@ def test_the_document_holds_the_numbers_as_the_search_has_them(history: History,
     assert document["optimizer"]["populationSize"] == complete.optimizer.population_size if complete.optimizer else 0
     assert document["started"] == "2026-01-01T00:00:10+00:00"
     assert {pair["name"] for pair in document["rebuild"]["versions"]} >= {"lm_eval"}
+
+
+def test_every_candidate_tells_its_tokens_and_seconds_and_whose_scores_it_has(history: History) -> None:
+    first, second, *others = history.end.candidates
+    taken = second.model_copy(update={"same_as": first.id, "prompt_tokens": 0, "generated_tokens": 0})
+    uncounted = others[0].model_copy(update={"prompt_tokens": None, "generated_tokens": None})
+    status = history.end.model_copy(update={"candidates": (first, taken, uncounted, *others[1:])})
+    table = tables.evaluations(summarize(with_status(history.resource, status)))
+    assert table.headers[-3:] == ["tokens read", "tokens written", "seconds"]
+    assert [row[-3:] for row in table.rows[:3]] == [["100", "50", "11.0"], ["0", "0", "11.0"], ["–", "–", "11.0"]]
+    assert [row[1] for row in table.rows[:3]] == ["Scored", f"Scored, weights of {first.id}", "Scored"]

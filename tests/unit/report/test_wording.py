@@ -103,3 +103,27 @@ def test_words_are_listed_as_in_a_sentence(words: list[str], text: str) -> None:
 def test_a_weight_that_is_exactly_0_is_told_from_a_small_one() -> None:
     assert wording.weight(0.0) == "0"
     assert wording.weight(0.00001) == "0.0000"
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        pytest.param(wording.flops(1.8449e18), "1.84e18", id="FLOPs"),
+        pytest.param(wording.flops(0.0), "0.00e0", id="none"),
+        pytest.param(wording.small_share(1.5), "150%", id="more than the training"),
+        pytest.param(wording.small_share(0.1), "10%", id="a tenth"),
+        pytest.param(wording.small_share(0.000234), "0.023%", id="little"),
+        pytest.param(wording.small_share(1.9e-7), "less than 0.001%", id="next to nothing"),
+        pytest.param(wording.short_weight(0.354), ".35", id="a weight"),
+        pytest.param(wording.short_weight(1.0), "1.00", id="all weight"),
+        pytest.param(wording.short_weight(0.004), "<.01", id="a small weight is not 0"),
+        pytest.param(wording.short_weight(0.0), "0", id="no weight"),
+        pytest.param(wording.decimal(-0.0001), "0.000", id="no minus zero"),
+        pytest.param(wording.decimal(None), "–", id="no number"),
+        pytest.param(wording.slope(0.5, wording.POINTS, wording.PLAIN), "0.01", id="a slope in what the axes show"),
+        pytest.param(wording.correlation(-0.354, 0.179), "ρ = -0.354, p = 0.18", id="a correlation"),
+        pytest.param(wording.correlation(None, None), "no ρ yet", id="no correlation"),
+    ],
+)
+def test_what_findings_show_is_read_in_few_digits(found: str, text: str) -> None:
+    assert found == text
