@@ -93,7 +93,7 @@ def _write(output: Path, texts: Mapping[str, str], weights: Path | None) -> None
     try:
         temporary.mkdir(parents=True)
         for file in sorted(weights.iterdir()) if weights is not None else ():
-            if file.is_file() and file.name not in texts:
+            if file.is_file():
                 shutil.copy2(file, temporary / file.name)
         for name, text in texts.items():
             files.write_atomically(temporary / name, text)

@@ -4,10 +4,13 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard, ModelCardData
 
 from mergesearch_evaluator import samples
 from support.history import history, read
@@ -31,6 +34,34 @@ def test_the_winner_is_a_plain_hugging_face_folder_that_answers(undisturbed: Qui
     assert set(tokenizer.decode(answer[0, prompt["input_ids"].shape[1] :]).replace(" ", "")[:4]) <= set("abcd")
     lineage = json.loads((folder / "merge.json").read_text())
     assert sum(lineage["weights"].values()) == pytest.approx(1.0)
+
+
+def test_the_exported_folder_answers_like_the_winner_and_its_card_holds_the_confirmed_scores(
+    undisturbed: Quickstart, tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    resource, out = read(undisturbed.state), tmp_path / "published"
+    program = [sys.executable, "-P", "-m", "mergesearch_cli.app", "export", str(undisturbed.state), "--with-weights"]
+    done = subprocess.run([*program, "--output", str(out)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert resource.status is not None
+    assert resource.status.confirmed is not None
+    winner = resource.status.confirmed
+    prompts, answers = ["sort:cabd=", "reverse:abc=", "next:ad="], []
+    for folder in (undisturbed.folder / "workspace" / winner.path, out):
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        given = [tokenizer(prompt, return_tensors="pt", add_special_tokens=False) for prompt in prompts]
+        answers.append([model.generate(**one, max_new_tokens=6, do_sample=False).tolist() for one in given])
+    assert answers[0] == answers[1]
+    card = ModelCard.load(out / "README.md")
+    assert isinstance(card.data, ModelCardData)
+    confirmed = next(record for record in resource.status.confirmations if record.id == winner.id)
+    assert tuple(result.metric_value for result in card.data.eval_results or ()) == confirmed.scores
+    assert (
+        json.loads((out / "merge.json").read_text())["weights"]
+        == json.loads((out / "weights.json").read_text())["weights"]
+    )
 
 
 def test_every_score_can_be_read_sample_by_sample(undisturbed: Quickstart) -> None:

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from mergesearch.api import document
 from mergesearch.api.resource import MergeSearch
-from mergesearch.export import card, subject, text
+from mergesearch.export import card, recipe, subject, text
 from unit.export import searches
 from unit.report import histories
 from unit.report.histories import History
@@ -184,6 +186,14 @@ def test_names_are_text_and_nothing_else(nasty: History) -> None:
     plain = read(searches.finished(histories.run(histories.manifest())))
     shape = [token.type for token in tokens(plain.text) if token.type.startswith(("td", "tr", "heading", "strong"))]
     assert [t.type for t in tokens(found.text) if t.type.startswith(("td", "tr", "heading", "strong"))] == shape
+
+
+def test_every_reader_of_yaml_takes_names_for_text(nasty: History) -> None:
+    """Kubernetes' reader has other rules than Python's, under which `1e5` is a number, as under those of YAML 1.2."""
+    front = card.card(searches.winner(nasty), {}).split("---\n", 2)[1]
+    assert document.read(front).value == yaml.safe_load(front)
+    config = recipe.recipe(searches.winner(nasty), {})
+    assert document.read(config).value == yaml.safe_load(config)
 
 
 def test_names_are_read_as_they_were_chosen(nasty: History) -> None:
