@@ -1,5 +1,6 @@
 """A stand-in for the sandbox container of a pod, for tests that run as root: the sandbox's server behind what a
-container runtime puts around it. `python container.py FOLDER` finds the socket in FOLDER.
+container runtime puts around it. `python container.py FOLDER` finds the socket in FOLDER. With a further word, the
+programs get walls of their own, as on a machine where an ordinary user runs the search.
 
 A mount namespace without the volumes, of which FOLDER and the code are read-only; namespaces of processes and of IPC;
 /proc, /tmp and /dev/shm; a user without rights. The network is that of the pod.
@@ -18,6 +19,17 @@ from mergesearch_evaluator.sandbox import linux, server, walls
 USER = 65533
 SOCKET = "socket"
 MOUNT = "sandbox"
+WALLED = """
+import socket, sys, time
+from mergesearch_evaluator.sandbox import programs, runner
+with socket.socket(socket.AF_UNIX) as connection:
+    while connection.connect_ex(sys.argv[1]):
+        time.sleep(0.1)
+    with connection.makefile("rwb") as stream:
+        for line in stream:
+            stream.write(programs.answer(runner.run(*programs.asked(line), own_walls=True)))
+            stream.flush()
+"""
 
 
 def main() -> None:
@@ -52,7 +64,8 @@ def main() -> None:
         # Not before: a change of the user takes it away.
         linux.prctl(linux.PR_SET_PDEATHSIG, 9)
         environment = {"PATH": "/usr/bin", "HOME": "/tmp", "TMPDIR": "/tmp"}
-        command = [sys.executable, "-m", server.__name__, f"/{MOUNT}/{SOCKET}"]
+        what = ["-c", WALLED] if len(sys.argv) > 2 else ["-m", server.__name__]
+        command = [sys.executable, *what, f"/{MOUNT}/{SOCKET}"]
         os.execve(command[0], command, environment)
     finally:
         shutil.rmtree(root, ignore_errors=True)

@@ -39,10 +39,10 @@ class Kind:
         return self.sandbox.run(program, limits)
 
 
-def start_container(folder: Path) -> "subprocess.Popen[bytes]":
+def start_container(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
     """In an environment with a secret, as the evaluator's is; started before the evaluator listens."""
     folder.chmod(0o755)  # as Kubernetes makes it: the container's user is another
-    command = [sys.executable, container.__file__, str(folder)]
+    command = [sys.executable, container.__file__, str(folder), *words]
     return subprocess.Popen(command, env=os.environ | {"SECRET": SECRET})
 
 
@@ -54,13 +54,20 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a container is made by root")
 
 
-@pytest.fixture(scope="module", params=["own-walls", pytest.param("container", marks=needs_root)])
+KINDS = [
+    "own-walls",
+    pytest.param("own-walls-of-a-user", marks=needs_root),
+    pytest.param("container", marks=needs_root),
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
     if request.param == "own-walls":
         yield Kind(request.param, LocalSandbox())
         return
     folder = tmp_path_factory.mktemp("shared")
-    process = start_container(folder)
+    process = start_container(folder, *(["own-walls"] if request.param != "container" else []))
     sandbox = SandboxContainer(folder / container.SOCKET)
     yield Kind(request.param, sandbox)
     sandbox.close()
