@@ -32,10 +32,8 @@ from mergesearch.lifecycle import (
     outcomes,
     records,
     reopening,
-    reuse,
     scheduling,
     size,
-    stopping,
     summary,
     waits,
 )
@@ -54,9 +52,7 @@ POLICIES: tuple[Policy, ...] = (
     reopening.reopen,
     waits.stall,
     breakers.stall,
-    stopping.close,
-    generations.ask,
-    reuse.take,
+    generations.propose,
     completion.fail,
     confirmation.plan,
     completion.give_up_confirmation,
@@ -66,7 +62,7 @@ POLICIES: tuple[Policy, ...] = (
     summary.update,
 )
 MAX_ROUNDS = 12
-"""Rounds until nothing changes, besides those that each ask for a generation; a step that needs more is a defect."""
+"""Rounds until nothing changes; a step that needs more is a defect."""
 
 
 def advance(
@@ -80,14 +76,13 @@ def advance(
     if before.version > STATUS_VERSION or before.failed is not None:
         return before
     step = Step(resource=resource, status=before, observed=observed, now=now)
-    rounds = MAX_ROUNDS + resource.spec.search.max_evaluations
-    for _ in range(rounds):
+    for _ in range(MAX_ROUNDS):
         start = step.status
         for policy in POLICIES:
             step = policy(step)
         if step.status == start:
             return before if start == before else size.bounded(step, before)
-    raise AssertionError(f"the policies do not come to rest in {rounds} rounds: {resource.metadata.name}")
+    raise AssertionError(f"the policies do not come to rest in {MAX_ROUNDS} rounds: {resource.metadata.name}")
 
 
 def next_due(status: MergeSearchStatus, now: datetime) -> datetime | None:

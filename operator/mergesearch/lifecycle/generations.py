@@ -1,9 +1,22 @@
 """Asking for the next generation when the last one is complete; pure."""
 
 from mergesearch.api.status import AlgorithmStatus, Record, RecordKind, encode_vector
-from mergesearch.lifecycle import baselines, strategy
+from mergesearch.lifecycle import baselines, reuse, stopping, strategy
 from mergesearch.lifecycle.step import Step
 from mergesearch.search import optimizer
+
+
+def propose(step: Step) -> Step:
+    """Ask for candidates until some of them have weights that are not scored yet, or the search is closed.
+
+    All that can be decided without a process is decided here, so that nothing is started beside it that would be in the
+    way of what follows.
+    """
+    while True:
+        before = len(step.status.candidates)
+        step = ask(stopping.close(reuse.take(step)))
+        if len(step.status.candidates) == before:
+            return step
 
 
 def ask(step: Step) -> Step:

@@ -1,9 +1,10 @@
 """The search strategy that a spec and the scored baselines give; pure."""
 
+import functools
 import math
 
 from mergesearch.api.base import number_of
-from mergesearch.api.spec import Cmaes, MergeSearchSpec
+from mergesearch.api.spec import MAX_EVALUATIONS, Cmaes, MergeSearchSpec
 from mergesearch.api.status import AlgorithmStatus, MergeSearchStatus, Record, RecordKind, RecordState, decode_vector
 from mergesearch.search import objective, optimizer, parametrization
 from mergesearch.search.optimizer import Evaluated, Generation, Strategy, StrategyName
@@ -61,7 +62,13 @@ def weights(spec: MergeSearchSpec, record: Record) -> tuple[float, ...]:
         share = 1.0 / len(record.members)
         return tuple(share if position in record.members else 0.0 for position in range(len(spec.checkpoints)))
     how = Strategy(name=name_of(spec), seed=0, population_size=2, mean=(), sigma=1.0).map
-    return parametrization.weights_of(decode_vector(record.x), how, number_of(spec.merge.skip_below))
+    return _weights_of(record.x, how, spec.merge.skip_below)
+
+
+@functools.lru_cache(maxsize=2 * MAX_EVALUATIONS)
+def _weights_of(x: str, how: parametrization.Map, skip_below: str) -> tuple[float, ...]:
+    """Kept, since each step looks among all weights for those that come back."""
+    return parametrization.weights_of(decode_vector(x), how, number_of(skip_below))
 
 
 def generations(status: MergeSearchStatus) -> list[tuple[Record, ...]]:

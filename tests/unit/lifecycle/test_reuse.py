@@ -2,16 +2,27 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mergesearch.api.status import MergeSearchStatus, Phase, Record, RecordKind, RecordState, Stage, encode_vector
+from mergesearch.api.status import (
+    Decision,
+    Launch,
+    MergeSearchStatus,
+    Phase,
+    Record,
+    RecordKind,
+    RecordState,
+    Stage,
+    encode_vector,
+)
 from mergesearch.contract import EvaluationReport, Failure
-from mergesearch.lifecycle import confirmation, expectations, records, reuse, strategy
-from mergesearch.lifecycle.step import Observed, Step
+from mergesearch.lifecycle import confirmation, expectations, records, reuse, stopping, strategy, summary, waits
+from mergesearch.lifecycle.step import ChildState, Observed, ObservedChild, Step, Waiting
 from mergesearch.reasons import Reason
-from unit.lifecycle.world import Bench, End, faults, resource, scored
+from unit.lifecycle.world import START, Bench, End, faults, resource, scored
 
 BROKEN = Failure(reason=Reason.NON_FINITE_WEIGHTS, message="NaN in model.norm")
 
@@ -89,6 +100,21 @@ def test_a_search_that_has_come_to_a_standstill_ends_without_another_process() -
     assert len(bench.status.candidates) == 120
     assert sum(evaluated(bench).values()) == 2
     assert bench.rest().phase is Phase.COMPLETE
+
+
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_where_the_last_score_is_taken_over_the_room_is_left_to_the_confirmation(parallelism: int) -> None:
+    """The bench refuses a soup beside it that is merged into the same room."""
+    search = {
+        "maxEvaluations": 2,
+        "parallelism": parallelism,
+        "baselines": ["Checkpoints", "Greedy"],
+        "algorithm": {"cmaes": {"populationSize": 3}},
+        "confirm": {"finalists": 1, "baselines": "All"},
+    }
+    status = coarse(search=search, storage={"keepBest": 1, "maxPending": 1}).rest()
+    assert status.phase is Phase.COMPLETE
+    assert status.counts.reused == 1
 
 
 # --- While the same weights are at work ---
@@ -325,3 +351,68 @@ def test_a_report_that_nobody_has_read_before_is_booked_where_it_is_found() -> N
     assert bench.record(name).prompt_tokens == 100
     assert any(isinstance(r, EvaluationReport) and r.reused and r.candidate == name for r in bench.world.given)
     assert bench.status.cost.prompt_tokens - before >= 100
+
+
+# --- What is decided of a status as it stands ---
+
+
+def as_it_stands(*candidates: Record, **fields: Any) -> Step:
+    bench = Bench(resource(merge={"skipBelow": "0.5"}, **fields.pop("parts", {})))
+    return step_of(bench, MergeSearchStatus(candidates=candidates, **fields))
+
+
+def single(name: str, checkpoint: int, **fields: Any) -> Record:
+    """A candidate that is one of three checkpoints alone."""
+    x = encode_vector(tuple(9.0 if i == checkpoint else 0.0 for i in range(3)))
+    return Record(id=name, kind=RecordKind.SEARCH, generation=0, x=x, **fields)
+
+
+SCORED: dict[str, Any] = {
+    "state": RecordState.SCORED,
+    "scores": (0.6, 0.6),
+    "errors": (None, None),
+    "fitness": 0.6,
+    "started_at": START,
+    "finished_at": START,
+}
+
+
+def test_nothing_is_taken_over_by_a_record_whose_process_still_runs() -> None:
+    launch = Launch(number=1, stage=Stage.MERGE, candidates=("c2", "c3"), created_at=START)
+    step = as_it_stands(single("c1", 0, **SCORED), single("c2", 0), launches=(launch,))
+    assert reuse.take(step) is step
+    assert reuse.take(step.change(launches=())).status.candidates[1].same_as == "c1"
+
+
+def test_nothing_is_taken_over_by_what_a_closed_search_has_given_up() -> None:
+    closed = Decision(reason=Reason.GOAL_REACHED, message="enough")
+    step = as_it_stands(single("c1", 0, **SCORED), single("c2", 0), closed=closed)
+    assert reuse.take(step) is step
+    assert reuse.take(step.change(closed=None)).status.candidates[1].same_as == "c1"
+
+
+def test_the_best_is_the_one_that_was_scored_itself_also_where_another_came_before_it() -> None:
+    best = summary.best(as_it_stands(single("c1", 0, same_as="c2", **SCORED), single("c2", 0, **SCORED)))
+    assert best is not None
+    assert best.id == "c2"
+
+
+def test_a_goal_that_was_refuted_is_not_reached_again_by_the_same_weights() -> None:
+    refuted = Record(id="c2", kind=RecordKind.SEARCH, **{**SCORED, "fitness": 0.4})
+    step = as_it_stands(
+        single("c1", 0, same_as="c2", **SCORED),
+        single("c2", 0, **SCORED),
+        confirmations=(refuted,),
+        parts={"objective": {"goal": "0.5", "tasks": [{"name": "a", "metric": "acc"}]}},
+    )
+    assert stopping.the_goal_is_reached(step) is None
+
+
+@pytest.mark.parametrize(("same_as", "waits_on"), [("c1", True), (None, False)], ids=["taken over", "evaluated"])
+def test_scores_that_were_taken_over_are_no_sign_that_other_evaluators_run(same_as: str | None, waits_on: bool) -> None:
+    later = {**SCORED, "finished_at": START + timedelta(minutes=1)}
+    launch = Launch(number=1, stage=Stage.EVALUATE, candidates=("c3",), created_at=START)
+    step = as_it_stands(single("c1", 0, **SCORED), single("c2", 0, same_as=same_as, **later), launches=(launch,))
+    waiting = Waiting(reason=Reason.IMAGE_UNAVAILABLE, message="no such image", overdue=True)
+    child = ObservedChild(launch=1, state=ChildState.PENDING, waiting=waiting)
+    assert (waits.cut_short(step, launch, child) is child) is waits_on
