@@ -21,6 +21,8 @@ from mergesearch_cli import damage
 from mergesearch_cli.state import StateFolder
 
 STDIN = Path("-")
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""A large status takes ten seconds without libyaml, which most builds of PyYAML have."""
 HOW = f"`kubectl get {base.KIND.lower()} NAME -o yaml` prints one"
 
 
@@ -74,7 +76,7 @@ def _text(path: Path) -> str:
 def _parsed(text: str, label: str) -> tuple[MergeSearch, ...]:
     """All searches of a document, of a list that it holds, or of several documents."""
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        documents = [document for document in yaml.load_all(text, LOADER) if document is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
