@@ -165,6 +165,27 @@ CASES = (
         ),
     ),
     Case(
+        "code-that-would-run-in-the-evaluator",
+        question(tasks.question("judged", "judge", filter="none"), allow_code_execution=True),
+        "EngineRefused",
+        (
+            "judged: would run code that the model writes in the evaluator itself, not in the sandbox",
+            "its metric has to be !function mergesearch_evaluator.sandbox.metric.pass_at_1",
+        ),
+        lambda folder: (
+            yaml("judged", generate("judged").replace("exact_match", "!function own.judge") + "unsafe_code: true\n")(
+                folder
+            ),
+            (folder / "own.py").write_text("def judge(references, predictions):\n    return 1.0\n"),
+        ),
+    ),
+    Case(
+        "code-task-of-lm-eval's-own",
+        question(tasks.question("mbpp", "pass_at_1"), allow_code_execution=True),
+        "EngineRefused",
+        ("mbpp: would run code", "in the evaluator itself, not in the sandbox: ask for mergesearch_mbpp"),
+    ),
+    Case(
         "data-file-missing",
         question(tasks.question("nodata")),
         "TaskUnreadable",

@@ -30,6 +30,7 @@ def settings(case: Case, volumes: Volumes) -> dict[str, Any]:
             engine_args=case.asked.get("engine_args", {}),
             max_gen_toks=case.asked.get("max_gen_toks"),
             include_paths=tuple(contract.VolumePath(volume="tasks", path=path) for path in includes),
+            allow_code_execution=case.asked.get("allow_code_execution", False),
         )
     }
 
