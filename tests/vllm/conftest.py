@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evaluator_support import models, process, tasks
 from mergesearch import contract, files, worker
@@ -68,6 +69,34 @@ def merge(volumes: dict[str, Path]) -> contract.EvaluationCandidate:
         model=contract.VolumePath(volume="workspace", path=str(files.merge_folder(SEARCH.uid, "uniform"))),
         merge_hash=request.hash_of(candidate),
     )
+
+
+@pytest.fixture(scope="session")
+def published(
+    volumes: dict[str, Path], merge: contract.EvaluationCandidate, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """That merge as `mergesearch export --with-weights` hands it out: a folder of the workspace."""
+    claim = {"persistentVolumeClaim": {"claimName": "c"}}
+    resource = {
+        "apiVersion": "mergesearch.io/v1alpha1",
+        "kind": "MergeSearch",
+        "metadata": {"name": SEARCH.name, "uid": SEARCH.uid},
+        "spec": {
+            "checkpoints": [{"name": name, "path": name} for name in CHECKPOINTS],
+            "storage": {"checkpoints": claim, "workspace": claim},
+            "objective": {"tasks": [{"name": "toy_reverse", "metric": "exact_match"}]},
+        },
+        "status": {"baselines": [{"id": merge.id, "kind": "Uniform", "members": [0, 1, 2], "state": "Scored"}]},
+    }
+    document = tmp_path_factory.mktemp("status") / "status.yaml"
+    document.write_text(yaml.safe_dump(resource))
+    out, given = volumes["workspace"] / "published", f"--volume=workspace={volumes['workspace']}"
+    program = [str(Path(sys.executable).with_name("mergesearch")), "export", str(document), "--with-weights", given]
+    done = subprocess.run(
+        [*program, "--candidate", merge.id, "--output", str(out)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return out.name
 
 
 @pytest.fixture(scope="session")

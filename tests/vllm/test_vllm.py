@@ -104,6 +104,19 @@ def test_a_warm_engine_answers_as_four_fresh_ones(
         assert fresh.evaluations[candidate.id].scores == warm.evaluations[candidate.id].scores
 
 
+def test_an_exported_folder_starts_an_engine_and_answers_like_the_merge(
+    evaluator: process.ResidentProcess, volumes: Volumes, published: str, warm: process.Answered
+) -> None:
+    candidate = contract.EvaluationCandidate(
+        id="exported", model=contract.VolumePath(volume="workspace", path=published)
+    )
+    fresh = evaluator.ask(request("exported", [candidate], engine("vllm", seed=len(CHECKPOINTS) + 2)))
+    assert fresh.exit.code == 0, fresh.exit.message
+    assert fresh.engine_starts == 1
+    assert answers(volumes, "exported", "exported") == answers(volumes, "warm", "uniform")
+    assert (volumes["workspace"] / published / "README.md").is_file()
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
