@@ -33,12 +33,14 @@ DURING = {
     Stage.EVALUATE: {RecordState.EVALUATING, RecordState.SCORED, RecordState.WAITING, RecordState.FAILED},
 }
 """States of a record in a launch of a stage: at work, or reported and waiting for the launch to end."""
+FEW = 40
+"""Records up to which the Pareto set is found anew at every step."""
 IN_A_PROCESS = (RecordState.MERGING, RecordState.EVALUATING)
 
 
 def check(resource: MergeSearch, status: MergeSearchStatus, largest_budget: int) -> None:
     """Raises AssertionError with everything that is wrong with a status."""
-    facts = (_lists, _records, _launches, _generations, _same_weights, _prunes, _summary, _costs, _ends, _json)
+    facts = (_lists, _records, _launches, _generations, _same_weights, _prunes, _summary, _pareto, _costs, _ends, _json)
     wrong = [sentence for fact in facts for sentence in fact(resource, status)]
     if len(status.candidates) > largest_budget:
         wrong.append(f"{len(status.candidates)} candidates, never more than {largest_budget} were allowed")
@@ -281,6 +283,22 @@ def _summary(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     scored = {r.id for r in (*status.baselines, *status.candidates) if r.state is RecordState.SCORED}
     if not set(status.pareto) <= scored or bool(status.pareto) != bool(scored - {"noise"}):
         yield f"pareto {status.pareto}"
+
+
+def _pareto(_resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    points = [(r.id, r.scores) for r in (*status.baselines, *status.candidates) if r.scores and r.id != "noise"]
+    if status.conditions and len(points) <= FEW and set(status.pareto) != set(_unbeaten(points)):
+        yield f"pareto {status.pareto} of {points}"
+
+
+def _unbeaten(points: Sequence[tuple[str, tuple[float, ...]]]) -> Iterator[str]:
+    """Ids of the points that no other is at least as good as on every task, unless it is the same and comes later."""
+    for place, (name, scores) in enumerate(points):
+        at_least = [
+            n for n, (_, other) in enumerate(points) if all(a >= b for a, b in zip(other, scores, strict=False))
+        ]
+        if not any(points[n][1] != scores or n < place for n in at_least):
+            yield name
 
 
 def _ends(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:

@@ -64,6 +64,11 @@ def counted_wrong(status: MergeSearchStatus) -> MergeSearchStatus:
     return status.model_copy(update={"counts": status.counts.model_copy(update={"scored": 1, "failed": 3})})
 
 
+def cost(**fields: object) -> Change:
+    """A status whose search has cost something else."""
+    return lambda status: status.model_copy(update={"cost": status.cost.model_copy(update=fields)})
+
+
 def another_condition(status: MergeSearchStatus) -> MergeSearchStatus:
     return status.model_copy(update={"conditions": (*status.conditions, status.conditions[0])})
 
@@ -86,6 +91,19 @@ IMPOSSIBLE: dict[str, tuple[Change, str]] = {
     "a score too few": (of("candidates", 0, scores=(0.5,), errors=(None,)), "1 scores and 1 errors for 2 tasks"),
     "a score that is no number": (of("candidates", 0, scores=(math.nan, 0.5)), "scores \\(nan"),
     "a fitness that does not follow": (of("candidates", 0, fitness=0.5), "fitness 0.5 of"),
+    "the same weights scored twice": (
+        lambda status: of("candidates", 1, x=status.candidates[0].x)(status),
+        "c0001 and c0002 have the same weights",
+    ),
+    "scores of other weights": (of("candidates", 1, same_as="c0001"), "has the scores of c0001, and not its weights"),
+    "scores of nobody": (of("candidates", 1, same_as="c0099"), "a Search has the scores of None"),
+    "scores of a checkpoint": (of("candidates", 1, same_as="checkpoint-m-0"), "a Search has the scores of None"),
+    "scores of another that have cost something": (of("candidates", 1, same_as="c0001"), "has cost something"),
+    "tokens that nobody has booked": (of("candidates", 0, prompt_tokens=10**9), "prompt_tokens: "),
+    "tokens of one kind": (of("candidates", 0, generated_tokens=None), "tokens of one kind"),
+    "operations that do not follow": (cost(flops=1.0), "1.0 operations"),
+    "more GPU-seconds by stage than in all": (cost(gpu_seconds_by_stage={Stage.MERGE: 9.0}), "GPU-seconds"),
+    "a Pareto set of too few": (whole(pareto=("c0001",)), "pareto"),
     "ended without a time": (of("candidates", 0, finished_at=None), "finished at None"),
     "failed for no reason": (
         of("candidates", 0, state=RecordState.FAILED, scores=(), errors=(), fitness=None),
