@@ -120,6 +120,12 @@ HOSTILE = {
         Outcome.FAILED,
         "PermissionError",
     ),
+    "writes-to-its-parent's-memory": (
+        "import os; open(f'/proc/{os.getppid()}/mem', 'r+b')",
+        Outcome.FAILED,
+        "Error: [Errno",
+    ),
+    "listens-to-its-parent": ("import os; os.listdir(f'/proc/{os.getppid()}/fd')", Outcome.FAILED, "Error: [Errno"),
     "takes-its-parent's-time": (
         "import os, resource; resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (0, 0))",
         Outcome.FAILED,
