@@ -68,7 +68,7 @@ def _weights(chosen: Subject, folders: Mapping[str, Path]) -> Path:
     if WORKSPACE_VOLUME not in folders:
         raise _wrong(f"--with-weights: where the workspace lies is not known; add --volume {WORKSPACE_VOLUME}=DIR")
     folder = folders[WORKSPACE_VOLUME] / (
-        chosen.path or files.merge_folder(chosen.resource.metadata.uid, chosen.id).as_posix()
+        chosen.path or files.merge_folder(chosen.resource.metadata.uid, chosen.record.same_as or chosen.id).as_posix()
     )
     again = f"`mergekit-yaml {recipe.FILE}` makes it again; export without --with-weights"
     try:

@@ -66,7 +66,7 @@ def candidates(subject: Subject) -> str:
 def _headers(subject: Subject) -> list[str]:
     tasks = subject.summary.tasks
     held_in = [task for task in tasks if not task.held_out]
-    headers = ["id", "kind", "generation", "state", "search fitness"]
+    headers = ["id", "kind", "generation", "state", "same as", "search fitness"]
     headers += [f"search {task.name}{end}" for end in ("", " stderr") for task in held_in]
     headers += ["unseen fitness"]
     headers += [
@@ -80,7 +80,7 @@ def _row(subject: Subject, record: Record) -> Iterator[Any]:
     held_in = sum(not task.held_out for task in tasks)
     # The noise floor is another evaluation on the search samples: it is never confirmed.
     known = records.find(subject.status, "unseen", record.id) if record.kind is not RecordKind.NOISE else None
-    yield from (record.id, record.kind.value, record.generation, record.state.value)
+    yield from (record.id, record.kind.value, record.generation, record.state.value, record.same_as)
     yield from _scored(record, held_in)
     yield from _scored(known, len(tasks))
     yield from strategy.weights(subject.resource.spec, record)

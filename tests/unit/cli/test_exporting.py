@@ -151,6 +151,21 @@ def test_weights_of_another_merge_are_not_taken_for_this_one(
     refused(export(state, "--output", tmp_path / "out", "--with-weights"), "holds a merge with other weights than")
 
 
+def test_weights_that_came_back_lie_in_the_folder_of_those_before(resource: MergeSearch, tmp_path: Path) -> None:
+    status = resource.status
+    assert status is not None
+    assert status.confirmed is not None
+    write_merge(resource, tmp_path / "merges")
+    winner = next(record for record in status.candidates if record.id == status.confirmed.id)
+    again = winner.model_copy(update={"id": "c0099", "same_as": winner.id})
+    changed = status.model_copy(update={"candidates": (*status.candidates, again)})
+    text = yaml.safe_dump(histories.with_status(resource, changed).to_document())
+    given = ("--with-weights", "--volume", f"workspace={tmp_path / 'merges'}")
+    done = export("-", "-o", tmp_path / "out", "--candidate", "c0099", *given, stdin=text)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "weights.json").read_text())["candidate"] == "c0099"
+
+
 def test_weights_need_to_be_found(resource: MergeSearch, tmp_path: Path) -> None:
     text = yaml.safe_dump(resource.to_document())
     done = export("-", "--output", tmp_path / "out", "--with-weights", stdin=text)

@@ -72,6 +72,14 @@ def test_what_was_confirmed_has_its_scores_on_unseen_samples_and_nothing_else_ha
             assert tuple(map(float, cells)) == numbers
 
 
+def test_a_candidate_that_took_over_the_scores_of_another_names_it(history: History) -> None:
+    first, second, *others = history.end.candidates
+    again = second.model_copy(update={"x": first.x, "same_as": first.id})
+    status = history.end.model_copy(update={"candidates": (first, again, *others)})
+    found = rows(subject.choose(searches.finished(history, status), None))
+    assert {row["id"]: row["same as"] for row in found if row["same as"]} == {second.id: first.id}
+
+
 def test_no_header_is_a_formula_and_every_name_comes_back(nasty: History) -> None:
     found = rows(searches.winner(nasty))
     name = nasty.resource.spec.objective.tasks[0].name
