@@ -107,6 +107,7 @@ def _tradeoffs(summary: Summary, findings: Findings) -> dict[str, Any]:
         "scatters": [_scatter(summary, found, pair, number) for number, pair in enumerate(found.pairs)],
         "pairs_table": finding_tables.pairs(summary, found),
         "front": finding_tables.front(summary, found),
+        "has_line": any(pair.fit is not None for pair in found.pairs),
         "roles": {point.role.value for point in found.points},
     }
 
