@@ -61,7 +61,9 @@ def task(facts: TaskFacts) -> str:
 
 def correlation(rho: float | None, p: float | None) -> str:
     """`ρ = -0.354, p = 0.18`, or that there is none."""
-    return "no ρ: few checkpoints are scored, or all alike" if rho is None or p is None else f"ρ = {decimal(rho)}, {p_equals(p)}"
+    if rho is None or p is None:
+        return "no ρ: few checkpoints are scored, or all alike"
+    return f"ρ = {decimal(rho)}, {p_equals(p)}"
 
 
 def flops(value: float) -> str:

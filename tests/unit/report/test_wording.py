@@ -122,7 +122,7 @@ def test_a_weight_that_is_exactly_0_is_told_from_a_small_one() -> None:
         pytest.param(wording.decimal(None), "–", id="no number"),
         pytest.param(wording.slope(0.5, wording.POINTS, wording.PLAIN), "0.01", id="a slope in what the axes show"),
         pytest.param(wording.correlation(-0.354, 0.179), "ρ = -0.354, p = 0.18", id="a correlation"),
-        pytest.param(wording.correlation(None, None), "no ρ: few checkpoints are scored, or all alike", id="no correlation"),
+        pytest.param(wording.correlation(None, None), "no ρ: few checkpoints are scored, or all alike", id="none"),
     ],
 )
 def test_what_findings_show_is_read_in_few_digits(found: str, text: str) -> None:
