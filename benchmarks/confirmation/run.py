@@ -45,7 +45,10 @@ class Case:
     @property
     def share(self) -> float:
         """Of searches that claim a gain, by theory."""
-        return theory.claimed(self.ahead, theory.critical(len(self.ahead)), self.baselines)
+        critical, documents = theory.critical(len(self.ahead)), self.world.unseen
+        if len(documents) == 1:
+            critical += theory.half_step(documents[0], DISCORDANT, self.world.gain)
+        return theory.claimed(self.ahead, critical, self.baselines)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ baseline by more than c. With M the largest of sqrt(2) δ_f + Z_f,
     P(claim) = E[Φ(M - sqrt(2) c)^m]
 
 for m baselines that are equally good; weaker ones do not matter. c is that of a one-sided test at 5% for the largest of
-k correlated gains (Dunnett 1955), and at least 1.96, so that the 95% interval lies above 0.
+k correlated gains (Dunnett 1955), and at least 1.96, so that the 95% interval lies above 0. Scores of one task of n
+documents come in steps of 1/n, and a resample that ties counts against the claim: that adds half a step to c, the
+continuity correction of McNemar's test (Edwards 1948). Several tasks of different sizes have no such steps.
 """
 
 from collections.abc import Sequence
@@ -33,6 +35,11 @@ def critical(finalists: int) -> float:
     """How many standard errors the winner has to be ahead."""
     dunnett = optimize.brentq(lambda c: claimed([0.0] * finalists, c) - LEVEL, 1.0, 5.0)
     return max(float(dunnett), float(stats.norm.isf(LEVEL / 2)))
+
+
+def half_step(documents: int, discordant: float, gain: float) -> float:
+    """Of the scores of one task, in standard errors of a paired difference, whose variance is (d - g²)/n."""
+    return float(0.5 / documents / ((discordant - gain**2) / documents) ** 0.5)
 
 
 def band(share: float, runs: int) -> tuple[int, int]:

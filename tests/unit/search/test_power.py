@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -63,3 +64,10 @@ def test_of_a_minimum_the_task_with_the_fewest_samples_decides() -> None:
 def test_few_samples_need_a_gain_on_everything_that_differs() -> None:
     """A fifth of ten samples is two; no gain on two samples is a proof."""
     assert 0.2 < power.smallest_gain([10], [1.0], "Mean", 3) < 0.5
+
+
+def test_the_page_about_statistics_has_the_numbers_of_today() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for samples in (50, 100, 200, 500, 1000):
+        gains = (power.smallest_gain([samples], [1.0], "Mean", finalists) for finalists in (1, 3, 8))
+        assert f"| {samples:,} | {' | '.join(f'{100 * gain:.1f} points' for gain in gains)} |" in page
