@@ -31,7 +31,7 @@ def scored_of(some: Iterable[Record]) -> str:
 def _candidates(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
     confirmed = [record for record in status.confirmations if record.kind is RecordKind.SEARCH]
     if not confirmed:
-        best = records.best_first(status.candidates)[: resource.spec.search.confirm.finalists]
+        best = records.contenders(status)[: resource.spec.search.confirm.finalists]
         return [_row(resource, status, record, Role.CANDIDATE) for record in best]
     winner = status.confirmed.id if status.confirmed is not None else None
     ranked = [*proof.finalists(status), *(record for record in confirmed if record.state is not RecordState.SCORED)]
