@@ -80,8 +80,8 @@ class Size:
         return self.height - self.top - self.bottom
 
 
-WIDE = Size(width=760, height=380, left=56, right=92, font=12.5)
-NARROW = Size(width=360, height=330, left=46, right=82, font=12, bottom=46, ticks=5)
+WIDE = Size(width=760, height=380, left=62, right=92, font=12.5)
+NARROW = Size(width=360, height=330, left=58, right=82, font=12, bottom=46, ticks=5)
 SMALL = Size(width=340, height=250, left=40, right=12, font=12, bottom=28, ticks=5)
 """One of several side by side, on a phone one below the other; what the axes are stands beside it."""
 

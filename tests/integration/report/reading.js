@@ -64,6 +64,7 @@ const drawnTexts = () => {
     if (!seen(drawing)) continue;
     const texts = [...drawing.querySelectorAll("text")];
     const boxes = texts.map((text) => text.getBoundingClientRect());
+    const edge = drawing.getBoundingClientRect();
     const scale = drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width;
     texts.forEach((text, place) => {
       const box = boxes[place];
@@ -76,6 +77,7 @@ const drawnTexts = () => {
       found.push({
         text: text.textContent,
         size: parseFloat(getComputedStyle(text).fontSize) * scale,
+        out: box.left < edge.left - 1 || box.right > edge.right + 1 || box.top < edge.top - 1 || box.bottom > edge.bottom + 1,
         on: on < 0 ? "" : `${text.textContent} on ${texts[on].textContent}`,
       });
     });

@@ -1,12 +1,15 @@
 """The page: complete, closed in itself, and safe whatever names a user has chosen."""
 
 import base64
+import bisect
 import csv
 import dataclasses
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,6 +164,36 @@ def test_all_numbers_can_be_taken_from_the_page_as_files(complete: Summary, read
     rows = list(csv.reader(io.StringIO(files["quick-results.csv"], newline="")))
     assert rows[1:] == tables.final(complete).rows
     assert len(files["quick-candidates.csv"].splitlines()) == 1 + 14
+
+
+def numbers_of(value: Any) -> Iterator[float]:
+    """All numbers of a document, and how long its lists are."""
+    if isinstance(value, dict):
+        for entry in value.values():
+            yield from numbers_of(entry)
+    elif isinstance(value, list):
+        yield len(value)
+        for entry in value:
+            yield from numbers_of(entry)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+def test_every_number_of_every_table_is_in_the_file_in_more_digits(complete: Summary, read: Page) -> None:
+    document = json.loads(data.text(complete, analysis.analyse(complete)))
+    known = sorted({number * factor for number in numbers_of(document) for factor in (1.0, 100.0)})
+    shown = [cell for rows in read.tables.values() for row in rows[1:] for cell in row]
+    texts = {
+        text for cell in shown for text in re.findall(r"(?<![\w.])[-+]?\d*\.?\d+(?![\w-])", cell.replace("..", " "))
+    }
+    assert len(texts) > 100
+    unknown = []
+    for text in texts:
+        value, half = float(text), 0.5 * 10.0 ** -len(text.partition(".")[2])
+        place = bisect.bisect_left(known, value - half - 1e-9)
+        if place == len(known) or known[place] > value + half + 1e-9:
+            unknown.append(text)
+    assert unknown == []
 
 
 def test_the_same_summary_gives_the_same_page(complete: Summary, text: str) -> None:
