@@ -317,7 +317,7 @@ class Gain(ApiModel):
     p: float
     """One-sided p of this finalist alone."""
     corrected_p: float | None = None
-    """p after the choice among the finalists. Unset by earlier releases, where it is p times the finalists."""
+    """The p after the choice among the finalists. Unset by earlier releases, where it is p times the finalists."""
 
 
 class Better(ApiModel):
