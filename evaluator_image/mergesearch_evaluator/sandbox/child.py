@@ -25,6 +25,7 @@ NOBODY = 65534
 """User and group of programs that root starts."""
 START_SECONDS = 60.0
 """How long the last steps before a program may take on a machine that has no time for us."""
+POLL_SECONDS = 0.005
 WORDS_BYTES = 4096
 STACK_BYTES = 8 << 20
 CHANNEL = 3
@@ -176,7 +177,6 @@ def _listen(pid: int, channel: int, heard: Heard, limits: Limits) -> bool:
     """Hear the program until it ends, or says how it ended; False where the time was up before. The clock starts anew
     when the program is ready.
     """
-    end = os.pidfd_open(pid)
     deadline, ready = time.monotonic() + START_SECONDS, False
     while True:
         words = set(heard.words)
@@ -184,15 +184,19 @@ def _listen(pid: int, channel: int, heard: Heard, limits: Limits) -> bool:
             deadline, ready = time.monotonic() + limits.wall_seconds, True
         if words & ({"passed", "failed"} if ready else {"refused"}):
             return True
-        waiting = [end] if heard.closed else [channel, end]
-        there = select.select(waiting, [], [], max(0.0, deadline - time.monotonic()))[0]
-        if channel in there:
+        left = deadline - time.monotonic()
+        if heard.closed:
+            # It is at its end, or has only closed what it could close.
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+            if left <= 0:
+                return False
+            time.sleep(min(POLL_SECONDS, left))
+        elif select.select([channel], [], [], max(0.0, left))[0]:
             # What it says after its first words does not count, and takes no memory here.
             said = os.read(channel, WORDS_BYTES)
             heard.text, heard.closed = (heard.text + said)[: 2 * WORDS_BYTES], not said
-        elif end in there:
-            return True
-        elif not there:
+        else:
             return False
 
 
