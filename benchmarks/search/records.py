@@ -29,6 +29,8 @@ class Outcome:
     """Fitness of its choice on the unseen samples."""
     regret: float | None
     """How far the true fitness of its choice is below that of the optimum, where that is known."""
+    exam: float | None
+    """Fitness of its choice on many further questions, which decided nothing; of a family."""
     reached: int | None
     """Evaluations until a candidate was as good on the search samples as the best of `Paper`."""
     nonzero: float

@@ -58,32 +58,35 @@ def _families(lines: Sequence[Outcome]) -> list[str]:
         "**The same beyond the default's, run by run**",
         "",
         tables.grid(compared, [*columns, *by_family], tables.gain),
+        "**The same choices on 8,000 further questions**",
+        "",
+        tables.grid(compared, columns, tables.examined),
+        "**The same beyond the default's, run by run**",
+        "",
+        tables.grid(compared, [*columns, *by_family], tables.exam_gain),
         "**Evaluations to the final fitness of Paper on the search samples: median (runs that reached it)**",
         "",
         tables.grid(searches, columns, tables.effort),
+        "**Weights that are not 0**",
+        "",
+        tables.grid(searches, columns, tables.kept),
     ]
 
 
 def _settings(synthetic: Sequence[Outcome], real: Sequence[Outcome]) -> list[str]:
     parts = []
-    for stage in ("tuned", "checked", "skipped"):
+    for stage, differences in (("tuned", True), ("checked", True), ("skipped", False)):
+        what = "beyond the default's" if differences else "in points"
         own = [line for line in synthetic if line.stage == stage]
         for size in _sorted(line.checkpoints for line in own):
             of_size = [line for line in own if line.checkpoints == size]
-            heading = f"**Landscapes ({stage}), mean regret in points, N = {size}, {_seeds(of_size)} a column**"
-            parts += [heading, "", tables.grid(of_size, _kinds(of_size), tables.regret)]
-            if stage != "skipped":
-                heading = f"**The same ({stage}) beyond the default's, N = {size}**"
-                parts += [heading, "", tables.grid(of_size, _kinds(of_size), tables.worse_by)]
+            parts.append(f"**Landscapes ({stage}), mean regret {what}, N = {size}, {_seeds(of_size)} a column**\n")
+            parts.append(tables.grid(of_size, _kinds(of_size), tables.worse_by if differences else tables.regret))
         own = [line for line in real if line.stage == stage]
         if own:
             columns = [*_sizes(own), ("all", _everywhere)]
-            heading = (
-                f"**Families ({stage}: {', '.join(_sorted(line.world for line in own))}), fitness on unseen samples**"
-            )
-            parts += [heading, "", tables.grid(own, columns, tables.confirmed)]
-            if stage != "skipped":
-                parts += [f"**The same ({stage}) beyond the default's**", "", tables.grid(own, columns, tables.gain)]
+            parts.append(f"**Families ({stage}: {', '.join(_sorted(line.world for line in own))}), fitness {what}**\n")
+            parts.append(tables.grid(own, columns, tables.gain if differences else tables.confirmed))
     return parts
 
 

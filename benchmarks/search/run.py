@@ -1,6 +1,6 @@
 """Is the search worth its evaluations? The default beside Paper, Random, mergekit-evolve's algorithm and the baselines.
 
-    make bench-search BENCH="[--out DIR] [--parts landscapes families tuning thresholds tables]"
+    make bench-search BENCH="[--out DIR] [--parts landscapes families tables]"
 
 At equal budgets, on synthetic landscapes whose optimum is known and on real families of checkpoints that it trains,
 merges and scores itself. Every search is a line of CSV below --out; what is there is not played again, so the same
@@ -22,7 +22,7 @@ from search.landscapes import Kind
 from search.records import Dropped, Outcome
 from search.stages import Game
 
-PARTS = ("landscapes", "families", "tuning", "thresholds", "tables")
+PARTS = ("landscapes", "families", "tuning", "thresholds", "threshold-searches", "tables")
 KINDS: tuple[Kind, ...] = ("weak", "strong")
 TUNING_SEEDS = 100_000
 """Landscapes of the tuning have seeds from here on, so that no landscape is tuned on and reported."""
@@ -59,13 +59,13 @@ def family_games(options: argparse.Namespace, seeds: Sequence[int]) -> Iterator[
     """Families in every size with every seed of the search."""
     from search import families, scoring
 
-    cache, questions = scoring.Cache(options.out / "answers.sqlite"), scoring.read_tasks()
+    cache, questions, exam = scoring.Cache(options.out / "answers.sqlite"), scoring.read_tasks(), scoring.exam()
     for seed in seeds:
         whole = families.train(options.out / f"family-{seed}", seed, max(options.checkpoints), workers=options.workers)
         scorer = scoring.Scorer(whole)
         for search_seed, size in itertools.product(options.seeds, options.checkpoints):
             split = scoring.split(questions, search_seed)
-            world = scoring.FamilyWorld(whole.first(size), scorer, cache, split)
+            world = scoring.FamilyWorld(whole.first(size), scorer, cache, split, exam)
             yield Game(f"family-{seed}", world, search_seed, (options.budget,), points=100.0)
 
 
@@ -116,8 +116,9 @@ def main() -> None:
         if options.check:
             play(out / name, "checked", reported[number]())
         if "thresholds" in options.parts:
-            play(out / name, "skipped", reported[number]())
             drop(out / f"dropped-{name}", reported[number]())
+        if "threshold-searches" in options.parts:
+            play(out / name, "skipped", reported[number]())
     if "tables" in options.parts:
         print(report.text(out))
 

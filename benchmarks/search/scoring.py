@@ -7,6 +7,7 @@ would, in the dtype of the evaluator; but sums may be taken in another order tha
 
 import hashlib
 import json
+import random
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ SEARCH_SAMPLES = 300
 IGNORED = -1
 ROWS = 300
 """Questions that go through the model at once."""
+EXAM_QUESTIONS = 2000
+"""Further questions of each task, on which choices are compared with less noise than a user's samples leave."""
+EXAM_SEED = 6
 Right = npt.NDArray[np.bool_]
 
 
@@ -57,6 +61,14 @@ def split(tasks: Sequence[Sequence[toy.Item]], seed: int) -> tuple[Questions, Qu
         searched.append([items[index] for index in sorted(order[:SEARCH_SAMPLES])])
         unseen.append([items[index] for index in sorted(order[SEARCH_SAMPLES:])])
     return questions(searched), questions(unseen)
+
+
+def exam() -> Questions:
+    """New questions of the same kind: strings of the testing side, drawn as the tasks' own were."""
+    rng = random.Random(EXAM_SEED)
+    return questions(
+        [[toy.item(task, toy.draw(rng, test=True)) for _ in range(EXAM_QUESTIONS)] for task in recipe.HELD_IN]
+    )
 
 
 def questions(tasks: Sequence[Sequence[toy.Item]]) -> Questions:
@@ -126,8 +138,16 @@ class Cache:
 class FamilyWorld:
     """A family with the samples of one search seed: what a search meets."""
 
-    def __init__(self, family: Family, scorer: Scorer, cache: Cache, parts: tuple[Questions, Questions]) -> None:
+    def __init__(
+        self,
+        family: Family,
+        scorer: Scorer,
+        cache: Cache,
+        parts: tuple[Questions, Questions],
+        exam: Questions | None = None,
+    ) -> None:
         self._family = family
+        self._exam = exam
         self._scorer = scorer
         self._cache = cache
         self._search, self._unseen = parts
@@ -147,6 +167,10 @@ class FamilyWorld:
     def unseen(self, weights: Sequence[float]) -> tuple[float, ...]:
         """The same on the other samples."""
         return self._scores(weights, self._unseen)
+
+    def examined(self, weights: Sequence[float]) -> tuple[float, ...] | None:
+        """The same on the questions of the exam, which decides nothing; None where there is none."""
+        return self._scores(weights, self._exam) if self._exam is not None else None
 
     def _scores(self, weights: Sequence[float], asked: Questions) -> tuple[float, ...]:
         read = [(digest, weight) for digest, weight in zip(self._family.digests, weights, strict=True) if weight]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from search import methods, play
 from search.landscapes import Landscape
@@ -26,6 +27,14 @@ BASELINES = {
     "Merge-best": RecordKind.MERGE_BEST,
 }
 BEST_BASELINE, GREEDY = "Best of these", "Greedy soup"
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A world that can ask further questions about a choice."""
+
+    def examined(self, weights: Sequence[float]) -> tuple[float, ...] | None:
+        """Every task's score on them."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +107,15 @@ def _line(
         search=round(game.points * winner.search, 4),
         confirmed=round(game.points * winner.confirmed, 4),
         regret=round(game.world.regret(winner.weights), 6) if isinstance(game.world, Landscape) else None,
+        exam=_examined(game, winner.weights),
         reached=None if goal is None else play.evaluations_to(found, goal),
         nonzero=round(sum(weight > 0.0 for weight in weights) / len(weights), 6),
     )
+
+
+def _examined(game: Game, weights: Weights) -> float | None:
+    scores = game.world.examined(weights) if isinstance(game.world, Examined) else None
+    return None if scores is None else round(game.points * play.fitness_of(scores), 4)
 
 
 def dropped(game: Game) -> list[Dropped]:

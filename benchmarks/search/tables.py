@@ -71,6 +71,16 @@ def gain(own: Sequence[Outcome], default: Sequence[Outcome]) -> str:
     return estimate([a.confirmed - b.confirmed for a, b in _paired(own, default)], sign=True)
 
 
+def examined(own: Sequence[Outcome], _: Sequence[Outcome]) -> str:
+    """Mean fitness on the questions of the exam."""
+    return estimate([line.exam for line in own if line.exam is not None])
+
+
+def exam_gain(own: Sequence[Outcome], default: Sequence[Outcome]) -> str:
+    """The same beyond the default's: below 0 where the default is better."""
+    return estimate([(a.exam or 0.0) - (b.exam or 0.0) for a, b in _paired(own, default)], sign=True)
+
+
 def effort(own: Sequence[Outcome], _: Sequence[Outcome]) -> str:
     """Evaluations to the final fitness of Paper: the median, and in how many runs it was reached."""
     if not own or not own[0].budget:
@@ -79,6 +89,11 @@ def effort(own: Sequence[Outcome], _: Sequence[Outcome]) -> str:
     median = statistics.median_low(numbers)
     reached = sum(number < math.inf for number in numbers)
     return f"{median if median < math.inf else 'more'} ({reached} of {len(own)})"
+
+
+def kept(own: Sequence[Outcome], _: Sequence[Outcome]) -> str:
+    """Share of all weights that are not 0."""
+    return f"{statistics.fmean(line.nonzero for line in own):.0%}" if own else "–"
 
 
 def thresholds(lines: Sequence[Dropped], columns: Sequence[tuple[str, Callable[[Dropped], bool]]]) -> str:

@@ -261,6 +261,16 @@ def test_what_was_scored_is_kept_on_disk_by_its_content(family: families.Family,
     assert again.unseen((0.25, 0.75)) != scores[1] or again.evaluated == 1
 
 
+def test_the_exam_asks_other_questions_of_the_same_kind() -> None:
+    exam, known = scoring.exam(), {item.prompt for task in scoring.read_tasks() for item in task}
+
+    assert exam.counts == (scoring.EXAM_QUESTIONS,) * 4
+    assert exam.digest == scoring.exam().digest
+    assert all(toy.is_test(prompt.partition(":")[2].removesuffix("=")) for prompt in known)
+    lengths = (exam.tokens != vocabulary.IDS[vocabulary.PAD]).sum(dim=1)
+    assert set(lengths.tolist()) == {3 + 2 * length for length in toy.LENGTHS}
+
+
 def test_the_search_and_the_unseen_samples_of_a_seed_are_those_of_the_product() -> None:
     tasks = scoring.read_tasks()
     searched, unseen = scoring.split(tasks, seed=1)
@@ -274,7 +284,7 @@ def test_the_search_and_the_unseen_samples_of_a_seed_are_those_of_the_product() 
 
 
 def outcome(method: str, seed: int, regret: float, budget: int = 50, reached: int | None = None) -> Outcome:
-    return Outcome("compared", "weak", 4, seed, method, budget, budget, 1.0, 2.0, regret, reached, 1.0)
+    return Outcome("compared", "weak", 4, seed, method, budget, budget, 1.0, 2.0, regret, None, reached, 1.0)
 
 
 def test_lines_of_csv_come_back_as_they_were(tmp_path: Path) -> None:
