@@ -24,7 +24,7 @@ def main() -> None:
     with browser.launched() as running, browser.visit(running, given.page.resolve(), WIDTH) as visit:
         box = visit.page.locator(LAST).bounding_box()
         assert box is not None, "the page has no drawings yet"
-        visit.page.set_viewport_size({"width": WIDTH, "height": round(box["y"] + box["height"]) + 24})
+        visit.page.set_viewport_size({"width": WIDTH, "height": round(box["y"] + box["height"]) + 8})
         visit.page.screenshot(path=given.output)
     sys.stdout.write(f"{given.output}: {given.output.stat().st_size:,} bytes\n")
 
