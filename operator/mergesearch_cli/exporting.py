@@ -78,6 +78,10 @@ def _weights(chosen: Subject, folders: Mapping[str, Path]) -> Path:
     expected = {entry.name: entry.weight for entry in chosen.sources}
     if not isinstance(record, dict) or record.get("weights") != expected:
         raise _wrong(f"--with-weights: {folder}: holds a merge with other weights than {chosen.id}; {again}")
+    confirmed = chosen.status.confirmed
+    known = confirmed.weights_digest if chosen.is_winner and confirmed is not None else None
+    if known is not None and record.get("weights_digest") != known:
+        raise _wrong(f"--with-weights: {folder}: is not the merge that was confirmed, by its digest; {again}")
     return folder
 
 

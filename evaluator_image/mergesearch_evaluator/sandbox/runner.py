@@ -56,9 +56,17 @@ def _folder(*, owned_by_nobody: bool) -> Iterator[Path]:
             os.chown(folder, child.NOBODY, child.NOBODY)
         yield folder
     finally:
-        clear(folder)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a program's folder, or what it has put in its place; that it tidied up itself is no fault."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    clear(folder)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _ask(job: bytes, limits: Limits) -> Verdict:

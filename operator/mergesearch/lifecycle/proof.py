@@ -11,9 +11,9 @@ from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus, Record, RecordKind
 from mergesearch.lifecycle import phrases, records
 from mergesearch.reasons import Reason
+from mergesearch.search import power
 
-LEVEL = 0.05
-"""Of the one-sided test, the choice among the finalists included."""
+LEVEL = power.LEVEL
 NAMED = 3
 """Baselines that a line names; the others it counts."""
 Told = tuple[Reason, str]

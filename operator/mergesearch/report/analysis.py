@@ -161,7 +161,8 @@ def _heatmap(summary: Summary) -> Heatmap | Absent:
     scored = [(one.fitness, one) for one in summary.evaluations if one.fitness is not None]
     if not scored:
         return Absent("No candidate is scored yet.")
-    best = sorted(scored, key=lambda pair: -pair[0])[:TOP]
+    different = {one.weights: (fitness, one) for fitness, one in reversed(scored)}  # of equal weightings the first
+    best = sorted(different.values(), key=lambda pair: (-pair[0], pair[1].number))[:TOP]
     alone = {
         row.name: row.on_search.fitness
         for row in summary.rows

@@ -22,7 +22,7 @@ HEADERS = [
     "winner",
     "gain",
     "95% interval",
-    "p",
+    "corrected p",
 ]
 DECIDED = (Outcome.GAIN, Outcome.NO_GAIN, Outcome.UNPROVEN)
 OWN_SAMPLES = (
@@ -70,7 +70,7 @@ def _cells(one: Summary) -> list[str]:
         _score(winner, one.scale),
         wording.signed(versus.gain, one.scale) if versus is not None else wording.NOTHING,
         wording.interval(versus, one.scale) if versus is not None else wording.NOTHING,
-        wording.p_value(versus.p) if versus is not None else wording.NOTHING,
+        wording.p_value(versus.corrected_p) if versus is not None else wording.NOTHING,
     ]
 
 
@@ -94,7 +94,7 @@ def _differing(resources: Sequence[MergeSearch]) -> list[str]:
     differing = [what for what, values in asked.items() if len(values) > 1]
     known = [found for one in resources if (found := _unseen(one)) is not None]
     if not differing and any(found != known[0] for found in known):
-        differing.append("samples")
+        differing.append("samples, or how these are scored,")
     return differing
 
 

@@ -21,6 +21,8 @@ class Table:
     """The first so many columns are words, the others numbers."""
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What spreadsheets begin to reckon at."""
 SEARCH_COLUMN = "; under search: the fitness on search samples"
 LEFT_OUT = (
     "; a baseline with a dash under unseen was not compared, as search.confirm.baselines: Best has it (All compares "
@@ -49,7 +51,7 @@ def final(summary: Summary) -> Table:
     if not summary.confirmed:
         return on_search(summary)
     # What decides comes first, so that a narrow page shows it without scrolling.
-    headers = ["model", "role", "unseen", "winner's gain", "95% interval", "p", "search"]
+    headers = ["model", "role", "unseen", "winner's gain", "95% interval", "corrected p", "search"]
     headers += _task_headers(summary.tasks)
     rows = [
         [
@@ -189,11 +191,16 @@ def documents(summary: Summary) -> Table:
 
 
 def to_csv(table: Table) -> str:
-    """The table as RFC 4180 has it, with a line of headers."""
+    """The table as RFC 4180 has it, with a line of headers; no spreadsheet takes a name in it for a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerows([table.headers, *table.rows])
+    writer.writerow([_plain(header) for header in table.headers])
+    writer.writerows([*map(_plain, row[: table.words]), *row[table.words :]] for row in table.rows)
     return text.getvalue()
+
+
+def _plain(word: str) -> str:
+    return f"'{word}" if word.startswith(FORMULA) else word
 
 
 def _task_headers(tasks: Iterable[TaskFacts]) -> list[str]:
@@ -224,7 +231,7 @@ def _gain(row: Row, scale: Scale) -> list[str]:
     versus = row.versus
     if versus is None or row.role is Role.WINNER:
         return [wording.NOTHING] * 3
-    return [wording.signed(versus.gain, scale), wording.interval(versus, scale), wording.p_value(versus.p)]
+    return [wording.signed(versus.gain, scale), wording.interval(versus, scale), wording.p_value(versus.corrected_p)]
 
 
 def _left_out(row: Row) -> bool:

@@ -215,6 +215,11 @@ USUAL = {
     "its-name-is-not-main": "if __name__ == '__main__': raise SystemExit",
     "reads-nothing": "import sys; assert sys.stdin.read() == ''",
     "writes-files": "import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'x')\nopen('x', 'w').close()",
+    # Where its folder is a root of its own, it cannot.
+    "tidies-up-its-folder": "import os\ntry: os.rmdir(os.getcwd())\nexcept OSError: pass",
+    "leaves-a-link-in-its-place": (
+        "import os\nhere = os.getcwd()\ntry: os.rmdir(here); os.symlink('/usr', here)\nexcept OSError: pass"
+    ),
     "libraries": "import numpy, re, heapq, math, collections\nassert numpy.ones(3).sum() == 3",
     "threads": "import threading\nt = threading.Thread(target=print)\nt.start(); t.join()",
     "threads-that-do-not-end": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",

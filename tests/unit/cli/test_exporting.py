@@ -151,6 +151,22 @@ def test_weights_of_another_merge_are_not_taken_for_this_one(
     refused(export(state, "--output", tmp_path / "out", "--with-weights"), "holds a merge with other weights than")
 
 
+def test_weights_that_changed_since_the_confirmation_are_not_taken_for_it(
+    state: Path, tmp_path: Path, resource: MergeSearch
+) -> None:
+    assert resource.status is not None
+    assert resource.status.confirmed is not None
+    record = tmp_path / "workspace" / resource.status.confirmed.path / "merge.json"
+    search = json.loads((state / "search.json").read_text())
+    search["status"]["confirmed"]["weightsDigest"] = "1" * 64
+    (state / "search.json").write_text(json.dumps(search))
+    for digest, code in (("0" * 64, CliExitCode.BAD_MANIFEST), ("1" * 64, CliExitCode.COMPLETE)):
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"weights_digest": digest}))
+        done = export(state, "--output", tmp_path / "out", "--with-weights")
+        assert done.returncode == code, done.stderr
+        assert ("is not the merge that was confirmed" in done.stderr) is (code is CliExitCode.BAD_MANIFEST)
+
+
 def test_weights_that_came_back_lie_in_the_folder_of_those_before(resource: MergeSearch, tmp_path: Path) -> None:
     status = resource.status
     assert status is not None

@@ -187,6 +187,15 @@ def test_the_heatmap_has_the_best_weightings_over_checkpoints_from_the_best_alon
         assert sum(one.weights) == pytest.approx(1.0)
 
 
+def test_the_heatmap_shows_equal_weightings_once(summary: Summary) -> None:
+    scored = [one for one in summary.evaluations if one.fitness is not None]
+    again = dataclasses.replace(scored[0], id="again", number=len(scored) + 1, same_as=scored[0].id)
+    heatmap = analysis.analyse(dataclasses.replace(summary, evaluations=(scored[0], again, scored[1]))).heatmap
+
+    assert isinstance(heatmap, Heatmap)
+    assert sorted(one.id for one in heatmap.weightings) == sorted([scored[0].id, scored[1].id])
+
+
 def test_flops_are_twice_the_parameters_times_the_tokens_and_a_share_of_the_training_if_that_is_given(
     history: History,
 ) -> None:

@@ -1,6 +1,7 @@
 """The tables as plain text, their CSV, and the document of all numbers."""
 
 import csv
+import dataclasses
 import io
 
 import pytest
@@ -25,7 +26,7 @@ def test_the_final_table_shows_both_sides_every_task_and_the_gains(history: Hist
         "unseen",
         "winner's gain",
         "95% interval",
-        "p",
+        "corrected p",
         "search",
         "a",
         "b",
@@ -36,7 +37,7 @@ def test_the_final_table_shows_both_sides_every_task_and_the_gains(history: Hist
     record = next(record for record in history.end.confirmations if record.id == "uniform")
     assert uniform[2] == f"{100 * (record.fitness or 0):.1f}"
     assert uniform[7:] == [f"{100 * score:.1f}" for score in record.scores]
-    assert uniform[3:6] == ["+4.1", "+2.0..+6.0", "0.0004"]
+    assert uniform[3:6] == ["+4.1", "+2.0..+6.0", "0.0012"]
     winner = table.rows[0]
     assert winner[1] == "winner"
     assert winner[3:6] == ["–"] * 3
@@ -90,6 +91,22 @@ def test_csv_reads_back_as_the_table(complete: Summary) -> None:
     table = tables.final(complete)
     read = list(csv.reader(io.StringIO(tables.to_csv(table), newline="")))
     assert read == [table.headers, *table.rows]
+
+
+def test_no_spreadsheet_takes_a_name_for_a_formula() -> None:
+    table = tables.Table(caption="", headers=["model", "=HYPERLINK(1)"], rows=[["@sum", "-1.5"]], words=1)
+
+    assert tables.to_csv(table) == "model,'=HYPERLINK(1)\r\n'@sum,-1.5\r\n"
+
+
+def test_the_p_beside_an_outcome_is_the_one_that_decides(complete: Summary) -> None:
+    column = tables.final(complete).headers.index("corrected p")
+    for row, cells in zip(complete.rows, tables.final(complete).rows, strict=True):
+        if row.versus is not None:
+            raised = dataclasses.replace(row.versus, corrected_p=0.4321)
+            changed = dataclasses.replace(complete, rows=(dataclasses.replace(row, versus=raised),))
+            assert tables.final(changed).rows[0][column] == "0.43"
+            assert cells[column] != "0.43"
 
 
 def test_the_document_holds_the_numbers_as_the_search_has_them(history: History, complete: Summary) -> None:
