@@ -208,10 +208,11 @@ def _leaf_facts(name: str, task: Any) -> LeafFacts:
     pool = getattr(getattr(task, "sampler", None), "df", None)
     metrics = _metrics(task)
     declared = [entry.get("metric") for entry in config.metric_list or []]
+    splits, own = sentences.parameters() if sentences.used_by([config.process_results, *declared]) else ("", False)
     return LeafFacts(
         name=name,
         total=len(documents),
-        documents=fingerprints.digest(documents, pool or [], config),
+        documents=fingerprints.digest(documents, pool or [], config, splits),
         metrics=metrics,
         open_ended=callable(config.process_results) or any(callable(metric) for metric in declared) or not metrics,
         filters=tuple(entry["name"] for entry in config.filter_list or [{"name": "none"}]),
@@ -223,6 +224,7 @@ def _leaf_facts(name: str, task: Any) -> LeafFacts:
         multimodal=bool(getattr(task, "MULTIMODAL", False)),
         repeats=int(config.repeats or 1),
         max_gen_toks=_answer_limit(config.generation_kwargs or {}),
+        own_sentences=own,
     )
 
 

@@ -14,6 +14,10 @@ from mergesearch_evaluator.problems import Problem, enumerated, nearest
 
 CONTEXT_ARGUMENTS = ("max_model_len", "max_length")
 """Engine arguments that set the context length."""
+OWN_SENTENCES = (
+    "splits sentences by a list of abbreviations of MergeSearch's own, since NLTK finds no punkt_tab: in an answer "
+    "with abbreviations, an instruction about the number of sentences may be judged otherwise than with NLTK's data"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def warnings_of(question: Question) -> Iterator[str]:
             yield f"{leaf.name}: code of the task computes its metrics; {asked.metric} is known to exist once it ran"
         if leaf.repeats > 1:
             yield f"{leaf.name}: repeats {leaf.repeats} times, and greedy decoding says the same each time"
+        if leaf.own_sentences:
+            yield f"{leaf.name}: {OWN_SENTENCES}"
         shots = _shots(question, leaf)
         if shots and leaf.fewshot_from_documents:
             yield f"{leaf.name}: its {shots} few-shot examples come from the documents that are scored"

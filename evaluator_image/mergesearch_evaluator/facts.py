@@ -45,6 +45,8 @@ class LeafFacts:
     multimodal: bool
     repeats: int
     max_gen_toks: int | None
+    own_sentences: bool = False
+    """Answers are split into sentences by our parameters, since NLTK's are not there."""
 
 
 @dataclass(frozen=True)

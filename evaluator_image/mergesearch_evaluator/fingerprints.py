@@ -36,8 +36,10 @@ a path differs from machine to machine, and the documents are digested themselve
 """
 
 
-def digest(documents: Iterable[Any], examples: Iterable[Any], configuration: Any) -> str:
-    """The start of a SHA-256 over the documents, the few-shot examples and the configuration, in this order."""
+def digest(documents: Iterable[Any], examples: Iterable[Any], configuration: Any, data: str = "") -> str:
+    """The start of a SHA-256 over the documents, the few-shot examples, the configuration, and a digest of other data
+    that the answers are scored by, in this order.
+    """
     sha = hashlib.sha256()
     for part in (documents, examples):
         for item in part:
@@ -46,6 +48,7 @@ def digest(documents: Iterable[Any], examples: Iterable[Any], configuration: Any
         sha.update(b"\n")
     fields = {name: getattr(configuration, name, None) for name in CONFIGURATION}
     sha.update(_canonical(fields))
+    sha.update(data.encode())
     return sha.hexdigest()[:DIGITS]
 
 

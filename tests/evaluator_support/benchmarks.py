@@ -83,6 +83,12 @@ def _ifeval(folder: Path, numbers: Iterator[int]) -> Benchmark:
         "change_case:capital_word_frequency",
         {"capital_frequency": 2, "capital_relation": "at least"},
     )
+    # As lm-eval's files have them: what an instruction does not use is null.
+    one: tuple[str, Document] = (
+        "length_constraints:number_sentences",
+        {"num_sentences": 2, "relation": "less than", "capital_frequency": None},
+    )
+    three: tuple[str, Document] = ("length_constraints:number_sentences", {"num_sentences": 3, "relation": "at least"})
     german: tuple[str, Document] = ("language:response_language", {"language": "de"})
     cases = (
         ((no_comma,), "Red green and blue.", True),
@@ -94,6 +100,10 @@ def _ifeval(folder: Path, numbers: Iterator[int]) -> Benchmark:
         ((no_comma, shouting), "STOP and LOOK", True),
         ((no_comma, shouting), "STOP, and LOOK", False),
         ((no_comma,), "", False),
+        ((one,), "Dr. Smith met Mr. Jones of Acme Inc. at 5 p.m. in the U.S. capital.", True),
+        ((one,), "Dr. Smith met Mr. Jones. They had tea.", False),
+        ((three,), "Dr. Smith met Mr. Jones in St. Louis. They had tea. It was late.", True),
+        ((three,), "Dr. Smith met Mr. Jones in St. Louis. They had tea.", False),
     )
     asked = []
     for instructions, answer, right in cases:

@@ -103,6 +103,7 @@ def test_every_check_finds_its_own(question: Question, reasons: list[str]) -> No
         pytest.param(ask({"repeats": 8}), ["repeats 8 times"], id="repeats"),
         pytest.param(ask({"fewshot_from_documents": True}, {"num_fewshot": 2}), ["its 2 few-shot examples"], id="leak"),
         pytest.param(ask({"fewshot_from_documents": True}), [], id="no-examples-no-leak"),
+        pytest.param(ask({"own_sentences": True}), ["NLTK finds no punkt_tab"], id="own-sentences"),
         pytest.param(
             ask({"fixed_fewshot": 5}, {"num_fewshot": 2}), ["numFewshot 2 replaces the task's own 5"], id="replaced"
         ),

@@ -39,8 +39,8 @@ def second(document: dict[str, Any]) -> str:
     return str(document["question"])
 
 
-def digest(documents: Any = DOCUMENTS, examples: Any = (), **changes: Any) -> str:
-    return fingerprints.digest(documents, examples, Config(**changes))
+def digest(documents: Any = DOCUMENTS, examples: Any = (), *, data: str = "", **changes: Any) -> str:
+    return fingerprints.digest(documents, examples, Config(**changes), data)
 
 
 def test_a_digest_is_what_the_contract_takes() -> None:
@@ -78,6 +78,7 @@ def test_what_does_not_change_a_score_does_not_change_the_digest(same: str) -> N
         pytest.param(digest(fewshot_config=Shots("test")), id="few-shot-split"),
         pytest.param(digest(fewshot_config=Shots(process=first)), id="function-inside"),
         pytest.param(digest(metric_list=[{"metric": first}]), id="function-in-a-list"),
+        pytest.param(digest(data="abbreviations"), id="data-that-answers-are-scored-by"),
     ],
 )
 def test_an_edit_changes_the_digest(other: str) -> None:
