@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mergesearch.api.resource import MergeSearch
+from mergesearch.api.status import RecordKind
 from mergesearch.errors import GiveUpError
 from mergesearch.lifecycle.step import clip
 from mergesearch.reasons import Reason
@@ -48,3 +50,17 @@ def first_problem(error: ValidationError) -> str:
     found = "is missing" if first["type"] == "missing" else f"is {shown}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{where} {found}{more}"
+
+
+def lacking(resource: MergeSearch) -> str | None:
+    """What of a status is missing that every whole one has: a text that was cut off may still be a document."""
+    status = resource.status
+    if status is None or not (status.baselines or status.candidates):
+        return None
+    for number, record in enumerate((*status.baselines, *status.candidates)):
+        made_of = record.x if record.kind is RecordKind.SEARCH else record.members
+        if not made_of:
+            return f"record {number + 1} of the status, {record.id}, does not say what it is made of"
+    if status.counts.total != len(status.candidates):
+        return f"status.counts knows {status.counts.total} candidates, status.candidates holds {len(status.candidates)}"
+    return None if status.conditions else "its status has records and no conditions"

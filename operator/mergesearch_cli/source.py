@@ -98,9 +98,14 @@ def _resource(entry: Any, label: str) -> MergeSearch:
         what = f"a {kind}" if isinstance(kind, str) else "something else"
         raise _wrong(f"{label}: holds {what}, not a {base.KIND}; {HOW}")
     try:
-        return MergeSearch.model_validate(entry)
+        found = MergeSearch.model_validate(entry)
     except ValidationError as error:
-        raise _wrong(f"{label}: not understood by this release: {damage.first_problem(error)}") from error
+        problem = damage.first_problem(error)
+        raise _wrong(f"{label}: not understood by this release, or cut off: {problem}") from error
+    lacking = damage.lacking(found)
+    if lacking is not None:
+        raise _wrong(f"{label}: seems to be cut off: {lacking}; {HOW}")
+    return found
 
 
 def _wrong(message: str) -> InvalidManifestError:

@@ -10,6 +10,8 @@ from mergesearch.api import base, check_pods
 from mergesearch.api.problem import Problem, words
 from mergesearch.api.resource import MergeSearch
 
+_IN_A_SANDBOX = {"mbpp": "mergesearch_mbpp", "mbpp_instruct": "mergesearch_mbpp_instruct"}
+"""Tasks of lm-eval that would run programs beside the checkpoints, and those that the evaluator has in their place."""
 _RUNS_CODE = re.compile(r"(^|_)(humaneval|mbpp|lbpp)", re.IGNORECASE)
 
 
@@ -202,19 +204,19 @@ def deadline_fits_into_the_duration(resource: MergeSearch) -> Iterator[Problem]:
 
 
 def code_may_run(resource: MergeSearch) -> Iterator[Problem]:
-    """Some tasks run what the model has written."""
-    if resource.spec.evaluator.allow_code_execution:
-        return
+    """Some tasks run what the model has written; of those some only in a sandbox."""
+    evaluator = resource.spec.evaluator
     parts = (("objective", resource.spec.objective.tasks), ("heldOut", resource.spec.held_out.tasks))
-    for part, tasks in parts:
-        for index, task in enumerate(tasks):
-            if _RUNS_CODE.search(task.name):
-                message = "this task runs code that the model wrote, which is not allowed"
-                allowed = "spec.evaluator.allowCodeExecution: true"
-                where = f"spec.{part}.tasks[{index}].name"
-                yield Problem(
-                    where, words(task.name), allowed, message, rests_on=("spec.evaluator.allowCodeExecution",)
-                )
+    for where, name in ((f"spec.{part}.tasks[{n}].name", t.name) for part, tasks in parts for n, t in enumerate(tasks)):
+        if name in _IN_A_SANDBOX and not evaluator.task_folders:
+            message = (
+                "lm-eval's own task would run programs that the model wrote beside the checkpoints, and is refused"
+            )
+            yield Problem(where, words(name), _IN_A_SANDBOX[name], message)
+        elif _RUNS_CODE.search(name) and not evaluator.allow_code_execution:
+            message = "this task runs code that the model wrote, which is not allowed"
+            allowed = "spec.evaluator.allowCodeExecution: true"
+            yield Problem(where, words(name), allowed, message, rests_on=("spec.evaluator.allowCodeExecution",))
 
 
 def search_is_meant_to_wait(resource: MergeSearch) -> Iterator[Problem]:

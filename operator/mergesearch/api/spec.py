@@ -258,7 +258,8 @@ class Confirm(ApiModel):
     finalists: int = Field(default=3, ge=1, le=16)
     """Best candidates of the search that are scored again; unset takes 3, or all of a shorter search."""
     baselines: Literal["Best", "All"] = "Best"
-    """Best: the best checkpoint, uniform and merge-best. All: every baseline."""
+    """Best: the best checkpoint, uniform, merge-best and the greedy soup, as far as `baselines` has them. All: every
+    baseline."""
 
 
 class InitialPoint(ApiModel):

@@ -81,7 +81,7 @@ def _what(chosen: Subject) -> str:
     spec = chosen.resource.spec
     count = phrases.count(len(chosen.merged), "checkpoint")
     merge = f"A linear merge of {count}, the weighted sum of their weights in {spec.merge.dtype}, made by MergeSearch"
-    return f"{merge}. It is {subject.kind_in_words(chosen.record.kind)} {chosen.summary.name}."
+    return f"{merge}. In the search {chosen.summary.name} it is {subject.kind_in_words(chosen.record.kind)}."
 
 
 def _reservations(chosen: Subject) -> Iterator[str]:
@@ -93,6 +93,11 @@ def _reservations(chosen: Subject) -> Iterator[str]:
         yield f"This merge is not the winner of its search, which is {confirmed.id}; gains below are the winner's."
     elif confirmed.better is not None:
         yield f"The winner is not the better choice: {_called(chosen, confirmed.better.id)} has more on unseen samples."
+    if chosen.is_winner and chosen.summary.finalists > 1:
+        yield (
+            f"It was chosen among {chosen.summary.finalists} finalists by its score on these very samples, which "
+            "flatters that score a little; p and the lower end of the interval allow for it."
+        )
 
 
 def _called(chosen: Subject, identity: str) -> str:

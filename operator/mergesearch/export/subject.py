@@ -138,7 +138,7 @@ def _wrong(message: str) -> InvalidManifestError:
 def kind_in_words(kind: RecordKind) -> str:
     """What a merge is, in a sentence about it."""
     return {
-        RecordKind.SEARCH: "a candidate of the search",
+        RecordKind.SEARCH: "a candidate",
         RecordKind.UNIFORM: "the uniform merge, a baseline: all checkpoints with equal weights",
         RecordKind.MERGE_BEST: "merge-best, a baseline: the best checkpoint of each task, with equal weights",
         RecordKind.GREEDY: "a greedy soup, a baseline: checkpoints added as long as the fitness does not fall",

@@ -6,7 +6,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
 from mergesearch.contract import Task
 from mergesearch.lifecycle import phrases, samples
-from mergesearch.report import summary, verdict, wording
+from mergesearch.report import significance, summary, verdict, wording
 from mergesearch.report.shapes import Outcome, Role, Row, Scale, Summary
 from mergesearch.report.tables import Table
 
@@ -19,11 +19,14 @@ HEADERS = [
     "best checkpoint",
     "uniform",
     "merge-best",
+    "greedy",
     "winner",
     "gain",
+    "over",
     "95% interval",
-    "corrected p",
+    "p",
 ]
+BASELINES = (Role.CHECKPOINT, Role.UNIFORM, Role.MERGE_BEST, Role.GREEDY)
 DECIDED = (Outcome.GAIN, Outcome.NO_GAIN, Outcome.UNPROVEN)
 OWN_SAMPLES = (
     "These searches do not have the same unseen samples, since {what}: compare each winner with the baselines in its "
@@ -66,11 +69,12 @@ def _cells(one: Summary) -> list[str]:
         str(len(one.rebuild.checkpoints)),
         one.optimizer.name if one.optimizer is not None else wording.NOTHING,
         str(one.tries.scored),
-        *(_score(_baseline(one, role), one.scale) for role in (Role.CHECKPOINT, Role.UNIFORM, Role.MERGE_BEST)),
+        *(_score(_baseline(one, role), one.scale) for role in BASELINES),
         _score(winner, one.scale),
         wording.signed(versus.gain, one.scale) if versus is not None else wording.NOTHING,
+        against[0].name if against is not None else wording.NOTHING,
         wording.interval(versus, one.scale) if versus is not None else wording.NOTHING,
-        wording.p_value(versus.corrected_p) if versus is not None else wording.NOTHING,
+        significance.told_p(versus) if versus is not None else wording.NOTHING,
     ]
 
 

@@ -2,6 +2,7 @@
 
 from mergesearch.api.status import Gain
 from mergesearch.lifecycle import proof
+from mergesearch.report import wording
 from mergesearch.report.shapes import Versus
 
 LEVEL = proof.LEVEL
@@ -21,3 +22,10 @@ def versus(gain: Gain, choices: int) -> Versus:
         corrected_p=proof.corrected_p(gain, choices),
         significant=proof.significant(gain, choices),
     )
+
+
+def told_p(versus: Versus) -> str:
+    """p, and beside it the corrected one where that is what decides."""
+    if not versus.p < LEVEL <= versus.corrected_p:
+        return wording.p_value(versus.p)
+    return f"{wording.p_value(versus.p)} ({wording.p_value(versus.corrected_p)} corrected)"

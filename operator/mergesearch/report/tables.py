@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mergesearch.api.status import RecordState
-from mergesearch.report import wording
+from mergesearch.report import significance, wording
 from mergesearch.report.shapes import Role, Row, Scale, Scored, Summary, TaskFacts
 
 
@@ -51,7 +51,7 @@ def final(summary: Summary) -> Table:
     if not summary.confirmed:
         return on_search(summary)
     # What decides comes first, so that a narrow page shows it without scrolling.
-    headers = ["model", "role", "unseen", "winner's gain", "95% interval", "corrected p", "search"]
+    headers = ["model", "role", "unseen", "winner's gain", "95% interval", "p", "search"]
     headers += _task_headers(summary.tasks)
     rows = [
         [
@@ -231,7 +231,7 @@ def _gain(row: Row, scale: Scale) -> list[str]:
     versus = row.versus
     if versus is None or row.role is Role.WINNER:
         return [wording.NOTHING] * 3
-    return [wording.signed(versus.gain, scale), wording.interval(versus, scale), wording.p_value(versus.corrected_p)]
+    return [wording.signed(versus.gain, scale), wording.interval(versus, scale), significance.told_p(versus)]
 
 
 def _left_out(row: Row) -> bool:

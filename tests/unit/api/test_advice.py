@@ -126,8 +126,13 @@ CASES = {
         "spec.evaluator.activeDeadlineSeconds",
         "found the number 7200; allowed: at most 5400, the 1h30m of spec.search.maxDuration",
     ),
-    "code_may_run": (
+    "code_may_run-as-lm-eval-has-it": (
         good.MINIMAL.replace("{name: gsm8k,", "{name: mbpp_instruct,"),
+        "spec.objective.tasks[0].name",
+        'found "mbpp_instruct"; allowed: mergesearch_mbpp_instruct',
+    ),
+    "code_may_run": (
+        good.MINIMAL.replace("{name: gsm8k,", "{name: mergesearch_mbpp,"),
         "spec.objective.tasks[0].name",
         "runs code that the model wrote",
     ),
@@ -164,6 +169,6 @@ def test_advice_is_given_beside_problems_but_not_about_what_is_broken() -> None:
 
 
 def test_tasks_that_run_code_need_no_advice_where_code_may_run() -> None:
-    text = minimal("  evaluator: {allowCodeExecution: true}\n").replace("{name: gsm8k,", "{name: mbpp,")
+    text = minimal("  evaluator: {allowCodeExecution: true}\n").replace("{name: gsm8k,", "{name: mergesearch_mbpp,")
 
     assert manifest.examine(text).advice == ()

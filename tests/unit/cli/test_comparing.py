@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
+from mergesearch.report import comparison
 from mergesearch_cli import comparing
 from mergesearch_cli.state import StateFolder
 from unit.report import histories
@@ -58,7 +59,7 @@ def test_for_people_the_table_comes_with_what_it_has_to_be_read_with(places: lis
 def test_in_markdown_it_is_a_table_whatever_the_searches_are_called(places: list[Path]) -> None:
     tokens = MarkdownIt("commonmark").enable("table").parse(compare(places, "markdown"))
     assert sum(token.type == "tr_open" for token in tokens) == 3
-    assert sum(token.type == "td_open" for token in tokens) == 2 * 12
+    assert sum(token.type == "td_open" for token in tokens) == 2 * len(comparison.HEADERS)
 
 
 def test_the_same_search_twice_is_a_mistake(places: list[Path]) -> None:

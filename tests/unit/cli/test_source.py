@@ -1,6 +1,7 @@
 """Searches that a person names: folders, documents of kubectl, standard input."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "not UTF-8": (b"\xff\xfe", "cannot be read: not UTF-8"),
     "a field of another release": (
         "{apiVersion: mergesearch.io/v1alpha1, kind: MergeSearch, metadata: {name: a}, spec: {wings: 2}}",
-        "not understood by this release: spec.",
+        "not understood by this release, or cut off: spec.",
     ),
 }
 
@@ -105,3 +106,31 @@ def test_a_folder_or_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         source.read(tmp_path / "nowhere.yaml")
     with pytest.raises(InvalidManifestError, match="holds no search"):
         source.read(tmp_path)
+
+
+CUT = {
+    "counts": (lambda status: status.pop("counts"), "status.counts knows 0 candidates, status.candidates holds 14"),
+    "candidates": (
+        lambda status: status["candidates"].pop(),
+        "status.counts knows 14 candidates, status.candid",
+    ),
+    "conditions": (lambda status: status.pop("conditions"), "its status has records and no conditions"),
+    "members": (lambda status: status["baselines"][-1].pop("members"), "does not say what it is made of"),
+    "a vector": (lambda status: status["candidates"][-1].pop("x"), "does not say what it is made of"),
+}
+
+
+@pytest.mark.parametrize(("cut", "words"), CUT.values(), ids=CUT.keys())
+def test_a_status_that_lacks_what_every_whole_one_has_was_cut_off(
+    resource: MergeSearch, cut: Callable[[dict[str, Any]], object], words: str, tmp_path: Path
+) -> None:
+    """As a copy that ended early: it may still be YAML, and must not be taken for another state of the search."""
+    document = resource.to_document()
+    cut(document["status"])
+    (tmp_path / "cut.yaml").write_text(yaml.safe_dump(document))
+
+    with pytest.raises(InvalidManifestError) as told:
+        source.read(tmp_path / "cut.yaml")
+
+    assert "cut.yaml: seems to be cut off: " in told.value.message
+    assert words in told.value.message

@@ -149,7 +149,7 @@ def test_another_merge_than_the_winner_is_not_dressed_as_one(history: History) -
     assert history.end.confirmed is not None
     said = words(read(resource, "uniform").text)
     assert f"This merge is not the winner of its search, which is {history.end.confirmed.id}" in said
-    assert "It is the uniform merge, a baseline" in said
+    assert "In the search quick it is the uniform merge, a baseline" in said
 
 
 def test_before_the_end_nothing_is_proven(history: History) -> None:

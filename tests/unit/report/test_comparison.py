@@ -48,7 +48,7 @@ def test_winner_and_baselines_are_those_on_unseen_samples(four: History) -> None
 
 def test_the_gain_is_the_one_that_decides(four: History) -> None:
     (row,) = cells(named(four, "four"))
-    assert (row["gain"], row["95% interval"], row["corrected p"]) == ("+2.0", "-1.0..+5.0", "0.60")
+    assert (row["gain"], row["95% interval"], row["p"]) == ("+2.0", "-1.0..+5.0", "0.20")
     assert row["outcome"] == "no gain"
 
 

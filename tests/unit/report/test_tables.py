@@ -26,7 +26,7 @@ def test_the_final_table_shows_both_sides_every_task_and_the_gains(history: Hist
         "unseen",
         "winner's gain",
         "95% interval",
-        "corrected p",
+        "p",
         "search",
         "a",
         "b",
@@ -37,7 +37,7 @@ def test_the_final_table_shows_both_sides_every_task_and_the_gains(history: Hist
     record = next(record for record in history.end.confirmations if record.id == "uniform")
     assert uniform[2] == f"{100 * (record.fitness or 0):.1f}"
     assert uniform[7:] == [f"{100 * score:.1f}" for score in record.scores]
-    assert uniform[3:6] == ["+4.1", "+2.0..+6.0", "0.0012"]
+    assert uniform[3:6] == ["+4.1", "+2.0..+6.0", "0.0004"]
     winner = table.rows[0]
     assert winner[1] == "winner"
     assert winner[3:6] == ["–"] * 3
@@ -99,14 +99,23 @@ def test_no_spreadsheet_takes_a_name_for_a_formula() -> None:
     assert tables.to_csv(table) == "model,'=HYPERLINK(1)\r\n'@sum,-1.5\r\n"
 
 
-def test_the_p_beside_an_outcome_is_the_one_that_decides(complete: Summary) -> None:
-    column = tables.final(complete).headers.index("corrected p")
-    for row, cells in zip(complete.rows, tables.final(complete).rows, strict=True):
-        if row.versus is not None:
-            raised = dataclasses.replace(row.versus, corrected_p=0.4321)
-            changed = dataclasses.replace(complete, rows=(dataclasses.replace(row, versus=raised),))
-            assert tables.final(changed).rows[0][column] == "0.43"
-            assert cells[column] != "0.43"
+TOLD = {
+    "none decides alone": (0.2, 0.4, "0.20"),
+    "both do": (0.01, 0.03, "0.010"),
+    "the corrected one does not": (0.03, 0.08, "0.030 (0.080 corrected)"),
+}
+
+
+@pytest.mark.parametrize(("p", "corrected", "told"), TOLD.values(), ids=TOLD)
+def test_p_is_that_of_the_sentence_with_the_corrected_one_where_it_decides(
+    complete: Summary, p: float, corrected: float, told: str
+) -> None:
+    column = tables.final(complete).headers.index("p")
+    row = next(row for row in complete.rows if row.versus is not None)
+    assert row.versus is not None
+    versus = dataclasses.replace(row.versus, p=p, corrected_p=corrected)
+    changed = dataclasses.replace(complete, rows=(dataclasses.replace(row, versus=versus),))
+    assert tables.final(changed).rows[0][column] == told
 
 
 def test_the_document_holds_the_numbers_as_the_search_has_them(history: History, complete: Summary) -> None:
