@@ -80,7 +80,7 @@ def _weights(chosen: Subject, folders: Mapping[str, Path]) -> Path:
         raise _wrong(f"--with-weights: {folder}: holds a merge with other weights than {chosen.id}; {again}")
     confirmed = chosen.status.confirmed
     known = confirmed.weights_digest if chosen.is_winner and confirmed is not None else None
-    if known is not None and record.get("weights_digest") != known:
+    if known is not None and record.get("weightsDigest") != known:
         raise _wrong(f"--with-weights: {folder}: is not the merge that was confirmed, by its digest; {again}")
     return folder
 

@@ -19,6 +19,7 @@ from mergesearch_evaluator.sandbox import linux, server, walls
 USER = 65533
 SOCKET = "socket"
 MOUNT = "sandbox"
+SCRATCH = "scratch"
 WALLED = """
 import socket, sys, time
 from mergesearch_evaluator.sandbox import programs, runner
@@ -41,14 +42,16 @@ def main() -> None:
         linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
         bare = linux.MS_NOSUID | linux.MS_NODEV
         linux.mount("none", str(root), "tmpfs", bare, "mode=755")
+        # First, since this Python and the code may lie below /tmp themselves; so programs get a folder of their own.
+        for name in ("tmp", SCRATCH, "dev/shm"):
+            (root / name).mkdir(parents=True)
+            linux.mount("none", str(root / name), "tmpfs", bare, "mode=1777,size=64m")
         for source in (*walls._needed(), *code, *map(Path, walls.DEVICES)):
             walls._bind(source, root)
+        linux.mount_read_only(str(root / "tmp"), recursive=False)
         (root / MOUNT).mkdir()
         linux.mount(str(shared), str(root / MOUNT), "none", linux.MS_BIND)
         linux.mount_read_only(str(root / MOUNT), recursive=False)
-        for name in ("tmp", "dev/shm"):
-            (root / name).mkdir()
-            linux.mount("none", str(root / name), "tmpfs", bare, "mode=1777,size=64m")
         (root / "proc").mkdir()
         linux.mount_read_only(str(root), recursive=False)
         pid = os.fork()
@@ -63,7 +66,7 @@ def main() -> None:
         os.setuid(USER)
         # Not before: a change of the user takes it away.
         linux.prctl(linux.PR_SET_PDEATHSIG, 9)
-        environment = {"PATH": "/usr/bin", "HOME": "/tmp", "TMPDIR": "/tmp"}
+        environment = {"PATH": "/usr/bin", "HOME": f"/{SCRATCH}", "TMPDIR": f"/{SCRATCH}"}
         what = ["-c", WALLED] if len(sys.argv) > 2 else ["-m", server.__name__]
         command = [sys.executable, *what, f"/{MOUNT}/{SOCKET}"]
         os.execve(command[0], command, environment)

@@ -19,6 +19,8 @@ SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/e
 """What the libraries of Python may need, where it is there."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 SCRATCH = "/tmp"  # noqa: S108 - of a root of its own
+START = f"{SCRATCH}/program"
+"""Where a program finds itself: empty, which the folder above is not where this Python lies there."""
 ENTRIES = 4096
 """Files and folders that the scratch folder may hold."""
 
@@ -31,16 +33,20 @@ def build(folder: Path, limits: Limits) -> None:
     linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
     bare = linux.MS_NOSUID | linux.MS_NODEV
     linux.mount("none", str(folder), "tmpfs", bare, "size=1m,nr_inodes=4096,mode=755")
+    # First, since this Python may lie below /tmp itself.
+    scratch = folder / SCRATCH[1:]
+    scratch.mkdir()
+    linux.mount("none", str(scratch), "tmpfs", bare, f"size={limits.scratch_bytes},nr_inodes={ENTRIES},mode=1777")
+    start = folder / START[1:]
+    start.mkdir()
+    start.chmod(0o777)
     for source in _needed():
         _bind(source, folder)
     for device in DEVICES:
         _bind(Path(device), folder)
-    scratch = folder / SCRATCH[1:]
-    scratch.mkdir()
-    linux.mount("none", str(scratch), "tmpfs", bare, f"size={limits.scratch_bytes},nr_inodes={ENTRIES},mode=1777")
     linux.mount_read_only(str(folder), recursive=False)
     linux.become_root(str(folder))
-    os.chdir(SCRATCH)
+    os.chdir(START)
     _become_first()
 
 

@@ -161,7 +161,7 @@ def test_weights_that_changed_since_the_confirmation_are_not_taken_for_it(
     search["status"]["confirmed"]["weightsDigest"] = "1" * 64
     (state / "search.json").write_text(json.dumps(search))
     for digest, code in (("0" * 64, CliExitCode.BAD_MANIFEST), ("1" * 64, CliExitCode.COMPLETE)):
-        record.write_text(json.dumps(json.loads(record.read_text()) | {"weights_digest": digest}))
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"weightsDigest": digest}))
         done = export(state, "--output", tmp_path / "out", "--with-weights")
         assert done.returncode == code, done.stderr
         assert ("is not the merge that was confirmed" in done.stderr) is (code is CliExitCode.BAD_MANIFEST)
