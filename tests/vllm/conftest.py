@@ -77,6 +77,7 @@ def published(
 ) -> str:
     """That merge as `mergesearch export --with-weights` hands it out: a folder of the workspace."""
     claim = {"persistentVolumeClaim": {"claimName": "c"}}
+    ready = {"type": "Ready", "status": "False", "reason": "Running", "observedGeneration": 1}
     resource = {
         "apiVersion": "mergesearch.io/v1alpha1",
         "kind": "MergeSearch",
@@ -86,7 +87,10 @@ def published(
             "storage": {"checkpoints": claim, "workspace": claim},
             "objective": {"tasks": [{"name": "toy_reverse", "metric": "exact_match"}]},
         },
-        "status": {"baselines": [{"id": merge.id, "kind": "Uniform", "members": [0, 1, 2], "state": "Scored"}]},
+        "status": {
+            "baselines": [{"id": merge.id, "kind": "Uniform", "members": [0, 1, 2], "state": "Scored"}],
+            "conditions": [ready | {"lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        },
     }
     document = tmp_path_factory.mktemp("status") / "status.yaml"
     document.write_text(yaml.safe_dump(resource))

@@ -439,7 +439,7 @@ def _gpu_hours(
         gpus = asked.get(launch.stage, 0)
         kinds = ("merge",) if launch.stage is Stage.MERGE else (launch.split, "search")
         known = next((status.cost.measured[kind] for kind in kinds if kind in status.cost.measured), None)
-        if gpus and known is None and launch in fresh:
+        if gpus and known is None and launch in fresh and not _has_said(status, launch.stage):
             alone = sum(other.stage is launch.stage for other in status.launches) == 1
             if not alone or len(launch.candidates) > 1:
                 yield f"launch {launch.number} does not go alone, but nobody knows what it costs"
@@ -449,6 +449,14 @@ def _gpu_hours(
         coming += gpus * max(taken, each * len(launch.candidates))
     if status.cost.gpu_seconds + coming > 3600 * float(limit) + 1e-6:
         yield f"{status.cost.gpu_seconds} s were spent, {coming} s are in flight, and {limit} h are allowed"
+
+
+def _has_said(status: MergeSearchStatus, stage: Stage) -> bool:
+    """Whether a process of the stage has told its time in a report, though it ended badly and is not measured."""
+    told = (
+        r.merge_seconds if stage is Stage.MERGE else r.evaluate_seconds for r in everything(status) if not r.same_as
+    )
+    return any(seconds is not None for seconds in told)
 
 
 def _pending(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
