@@ -136,11 +136,7 @@ class Output:
 
     def _sync_folder(self, folder: Path) -> None:
         if self._durable:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                self._system.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            files.fsync_folder(folder, self._system.fsync)
 
     @contextlib.contextmanager
     def _room_for(self, name: str, size: int) -> Iterator[None]:

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from glob import escape
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -121,11 +122,11 @@ def temporary_sibling(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{writer_token()}")
 
 
-def fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path, fsync: Callable[[int], None] = os.fsync) -> None:
     """Make a rename inside `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table as Picture
-from rich.text import Text
 
 from mergesearch.errors import InvalidManifestError
 from mergesearch.export import text
 from mergesearch.reasons import Reason
 from mergesearch.report import comparison, tables
-from mergesearch.report.tables import Table
-from mergesearch_cli import source
+from mergesearch_cli import pictures, source
 
 
 def compare(paths: Sequence[Path], form: str, console: Console) -> None:
@@ -31,15 +28,6 @@ def compare(paths: Sequence[Path], form: str, console: Console) -> None:
         lines += [f"\n{text.markdown(note)}" for note in notes]
         console.file.write("\n".join(lines) + "\n")
     else:
-        console.print(_picture(found))
+        console.print(pictures.picture(found))
         for note in notes:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
-
-
-def _picture(found: Table) -> Picture:
-    picture = Picture(title=Text(found.caption))
-    for number, header in enumerate(found.headers):
-        picture.add_column(Text(header), justify="left" if number < found.words else "right")
-    for row in found.rows:
-        picture.add_row(*(Text(cell) for cell in row))
-    return picture

@@ -12,7 +12,7 @@ from mergesearch.errors import CliExitCode, GiveUpError
 from mergesearch.report import summary, tables
 from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
-from mergesearch_cli import reading, reporting, shell, volumes
+from mergesearch_cli import pictures, reading, reporting, shell, volumes
 from mergesearch_cli.runner import Commands, Runner
 from mergesearch_cli.state import StateFolder, adopt
 from mergesearch_cli.view import view_for
@@ -90,12 +90,7 @@ def _fitting(found: Summary, width: int) -> Table:
     final = tables.final(found)
     needed = sum(max(len(cell) for cell in column) + 3 for column in zip(final.headers, *final.rows, strict=True))
     chosen = final if needed < width else tables.short(found)
-    table = Table(title=chosen.caption, title_justify="left")
-    for number, header in enumerate(chosen.headers):
-        table.add_column(header, justify="left" if number < chosen.words else "right", no_wrap=True)
-    for row in chosen.rows:
-        table.add_row(*row)
-    return table
+    return pictures.picture(chosen, no_wrap=True)
 
 
 def print_interrupted(console: Console, state: StateFolder) -> None:

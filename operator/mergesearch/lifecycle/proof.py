@@ -28,7 +28,11 @@ def choices(status: MergeSearchStatus) -> int:
     """The finalists that the winner was chosen among, by the comparison that decided: more may have been scored since.
     Before anything is decided, all that are scored.
     """
-    known = status.confirmed.finalists if status.confirmed is not None else None
+    return _choices(status, status.confirmed)
+
+
+def _choices(status: MergeSearchStatus, winner: Confirmed | None) -> int:
+    known = winner.finalists if winner is not None else None
     return known if known is not None else len(finalists(status))
 
 
@@ -51,7 +55,7 @@ def smallest_gain(winner: Confirmed) -> float | None:
 
 def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed) -> Told:
     """What came of the search: `Gain` only where every baseline that was confirmed is beaten."""
-    chosen_among = winner.finalists or len(finalists(status))
+    chosen_among = _choices(status, winner)
     score = f"{winner.id} has {winner.fitness:.4f} on unseen samples"
     if winner.reused:
         score += " that had decided an earlier confirmation"
