@@ -24,6 +24,8 @@ from mergesearch_evaluator.sandbox.programs import Limits, Outcome, Verdict
 LIMITS = Limits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=1 << 30, file_bytes=1 << 20, scratch_bytes=4 << 20)
 BRIEF = Limits(cpu_seconds=1, wall_seconds=1.0)
 """For programs that sleep."""
+SMALL = Limits(cpu_seconds=10, memory_bytes=256 << 20)
+"""For programs that fill memory: a virtual machine may take seconds to find a gigabyte that it has not touched yet."""
 SECRET = "a-token-that-nobody-may-see"
 RIGHT = "def double(n):\n    return 2 * n\nassert double(4) == 8"
 
@@ -202,7 +204,8 @@ HOSTILE = {
 def test_a_program_that_means_harm_is_a_wrong_answer_and_the_next_one_is_judged(
     kind: Kind, program: str, outcome: Outcome, words: str
 ) -> None:
-    verdict = kind.run(program, BRIEF if "by the clock" in words else LIMITS)
+    limits = {"1 s by the clock": BRIEF, "MemoryError": SMALL}.get(words, LIMITS)
+    verdict = kind.run(program, limits)
     assert verdict.outcome is outcome, verdict
     assert words in verdict.detail
     assert kind.run(RIGHT).outcome is Outcome.PASSED
