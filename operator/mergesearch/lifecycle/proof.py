@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mergesearch.api.base import number_of
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Confirmed, Gain, MergeSearchStatus, Record, RecordKind
-from mergesearch.lifecycle import phrases, records
+from mergesearch.lifecycle import chance, phrases, records
 from mergesearch.reasons import Reason
 from mergesearch.search import power
 
@@ -48,6 +48,11 @@ def significant(gain: Gain, choices: int) -> bool:
     return gain.gain > 0.0 and gain.low > 0.0 and corrected_p(gain, choices) < LEVEL
 
 
+def deciding(winner: Confirmed, choices: int) -> Gain | None:
+    """The gain that speaks for all: over a baseline that is not clearly beaten, and of several the smallest."""
+    return min(winner.gains, key=lambda gain: (significant(gain, choices), gain.gain), default=None)
+
+
 def smallest_gain(winner: Confirmed) -> float | None:
     """Over the baselines that were confirmed."""
     return min((gain.gain for gain in winner.gains), default=None)
@@ -61,12 +66,11 @@ def outcome(spec: MergeSearchSpec, status: MergeSearchStatus, winner: Confirmed)
         score += " that had decided an earlier confirmation"
     if (goal := spec.objective.goal) is not None:
         score += f", {'as much as' if number_of(goal) <= winner.fitness else 'less than'} the goal of {goal}"
-    lacking = _not_compared(status, winner)
-    if lacking or not winner.gains:
+    lacking, weakest = _not_compared(status, winner), deciding(winner, chosen_among)
+    if lacking or weakest is None:
         others = f"it was not compared with {_listed(spec, status, lacking)}" if lacking else "there was no baseline"
         return Reason.UNPROVEN, f"nothing is proven: {score}, but {others}"
     open_ones = sorted((g for g in winner.gains if not significant(g, chosen_among)), key=lambda gain: gain.gain)
-    weakest = min(open_ones or winner.gains, key=lambda gain: gain.gain)
     numbers = f"{score}, {weakest.gain:+.4f} against {_called(spec, status, weakest.baseline)}"
     numbers += f" (95% interval {weakest.low:+.4f}..{weakest.high:+.4f}, {_p(weakest, chosen_among)})"
     if not open_ones:
@@ -101,8 +105,6 @@ def _called(spec: MergeSearchSpec, status: MergeSearchStatus, identity: str) -> 
 
 
 def _p(gain: Gain, choices: int) -> str:
-    words = f"p = {gain.p:.2g}" if gain.p >= 0.0001 else "p < 0.0001"
-    corrected = corrected_p(gain, choices)
-    if gain.p < LEVEL <= corrected:
-        words += f", {corrected:.2g} when corrected for {phrases.count(choices, 'finalist')}"
-    return words
+    corrected = chance.corrected(gain.p, corrected_p(gain, choices))
+    more = f", {corrected} when corrected for {phrases.count(choices, 'finalist')}" if corrected is not None else ""
+    return chance.equals(gain.p) + more

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mergesearch.lifecycle import chance
 from mergesearch.report import wording
 from mergesearch.report.correlation import Correlations
 from mergesearch.report.findings import Heatmap, Pair, Tradeoffs, Volume
@@ -56,7 +57,7 @@ def _numbers(pair: Pair, tasks: Sequence[TaskFacts]) -> list[str]:
     scales = tasks[pair.first].scale, tasks[pair.second].scale
     return [
         wording.decimal(pair.rho),
-        wording.p_value(pair.p) if pair.p is not None else wording.NOTHING,
+        chance.value(pair.p) if pair.p is not None else wording.NOTHING,
         wording.slope(pair.fit.slope, *scales) if pair.fit is not None else wording.NOTHING,
         wording.decimal(pair.fit.r_squared) if pair.fit is not None else wording.NOTHING,
     ]
@@ -120,7 +121,7 @@ def _correlation(found: Correlations, row: int, column: int) -> Cell:
     one = found.of(row, column)
     if one.rho is None or one.p is None:
         return Cell(wording.NOTHING, "", 0.0)
-    return Cell(wording.decimal(one.rho), wording.p_equals(one.p), one.rho)
+    return Cell(wording.decimal(one.rho), chance.equals(one.p), one.rho)
 
 
 def heatmap(summary: Summary, found: Heatmap) -> Shaded:

@@ -56,8 +56,8 @@ def _baselines(resource: MergeSearch, status: MergeSearchStatus) -> list[Row]:
 
 def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role: Role) -> Row:
     members = tuple(resource.spec.checkpoints[position].name for position in record.members)
-    gains = status.confirmed.gains if status.confirmed is not None else ()
-    gain = next((gain for gain in gains if gain.baseline == record.id), None)
+    winner = status.confirmed
+    gain = next((gain for gain in winner.gains if gain.baseline == record.id), None) if winner is not None else None
     return Row(
         id=record.id,
         name=_name(resource, record),
@@ -66,7 +66,7 @@ def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role:
         state=record.state,
         on_search=_scored(record),
         on_unseen=_scored(records.find(status, "unseen", record.id)),
-        versus=significance.versus(gain, proof.choices(status)) if gain is not None else None,
+        versus=significance.versus(winner, gain, proof.choices(status)) if winner and gain else None,
     )
 
 

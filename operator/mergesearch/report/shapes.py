@@ -88,6 +88,8 @@ class Versus:
     """p after the choice among the finalists, which was made on the same samples."""
     significant: bool
     """The 95% interval lies above 0, and the corrected p is below 0.05."""
+    decides: bool
+    """The comparison that speaks for all: with a baseline that is not clearly beaten, and of several the strongest."""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """When a gain is more than chance explains; pure."""
 
-from mergesearch.api.status import Gain
-from mergesearch.lifecycle import proof
-from mergesearch.report import wording
+from mergesearch.api.status import Confirmed, Gain
+from mergesearch.lifecycle import chance, proof
 from mergesearch.report.shapes import Versus
 
 LEVEL = proof.LEVEL
 
 
-def versus(gain: Gain, choices: int) -> Versus:
-    """A gain, and whether it is more than chance explains.
+def versus(winner: Confirmed, gain: Gain, choices: int) -> Versus:
+    """A gain of the winner, and whether it is more than chance explains.
 
     The winner is the best of `choices` finalists on the very samples that it is tested on, so p is corrected for that;
     the interval of the gain has to lie above 0 as well.
@@ -21,11 +20,11 @@ def versus(gain: Gain, choices: int) -> Versus:
         p=gain.p,
         corrected_p=proof.corrected_p(gain, choices),
         significant=proof.significant(gain, choices),
+        decides=gain == proof.deciding(winner, choices),
     )
 
 
 def told_p(versus: Versus) -> str:
     """p, and beside it the corrected one where that is what decides."""
-    if not versus.p < LEVEL <= versus.corrected_p:
-        return wording.p_value(versus.p)
-    return f"{wording.p_value(versus.p)} ({wording.p_value(versus.corrected_p)} corrected)"
+    corrected = chance.corrected(versus.p, versus.corrected_p)
+    return chance.value(versus.p) + (f" ({corrected} corrected)" if corrected is not None else "")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from mergesearch.api.base import number_of
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import STATUS_VERSION, Confirmed, MergeSearchStatus, Phase, RecordState
-from mergesearch.lifecycle import phrases
-from mergesearch.report import advice, rows, significance, wording
+from mergesearch.lifecycle import chance, phrases
+from mergesearch.report import advice, rows, wording
 from mergesearch.report.shapes import Outcome, Role, Row, Scale, Versus
 
 UNSEEN = "samples the search never saw"
@@ -108,9 +108,8 @@ def is_running(facts: Facts) -> Verdict:
 
 
 def weakest(rows: Sequence[Row]) -> tuple[Row, Versus] | None:
-    """The baseline whose comparison decides: one that is not clearly beaten, and of several the strongest."""
-    compared = [(row, row.versus) for row in rows if row.versus is not None]
-    return min(compared, key=lambda pair: (pair[1].significant, pair[1].gain), default=None)
+    """The baseline whose comparison decides."""
+    return next(((row, row.versus) for row in rows if row.versus is not None and row.versus.decides), None)
 
 
 def decided(facts: Facts, winner: Confirmed) -> Verdict:
@@ -171,9 +170,9 @@ def notes(facts: Facts, smallest_gain: float | None) -> tuple[str, ...]:
 
 def _numbers(versus: Versus, facts: Facts) -> str:
     gain = wording.with_unit(wording.signed(versus.gain, facts.scale), facts.scale)
-    words = f"gain {gain}, 95% interval {wording.interval(versus, facts.scale)}, {wording.p_equals(versus.p)}"
-    if versus.p < significance.LEVEL <= versus.corrected_p:
-        corrected = wording.p_value(versus.corrected_p)
+    words = f"gain {gain}, 95% interval {wording.interval(versus, facts.scale)}, {chance.equals(versus.p)}"
+    corrected = chance.corrected(versus.p, versus.corrected_p)
+    if corrected is not None:
         words += f" ({corrected} when corrected for the choice among {facts.choices} finalists)"
     return words
 

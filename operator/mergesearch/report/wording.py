@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from mergesearch.lifecycle import chance
 from mergesearch.report.shapes import Scale, TaskFacts, Versus
 
 POINTS = Scale(factor=100.0, digits=1, unit="points")
@@ -63,7 +64,7 @@ def correlation(rho: float | None, p: float | None) -> str:
     """`ρ = -0.354, p = 0.18`, or that there is none."""
     if rho is None or p is None:
         return "no ρ: few checkpoints are scored, or all alike"
-    return f"ρ = {decimal(rho)}, {p_equals(p)}"
+    return f"ρ = {decimal(rho)}, {chance.equals(p)}"
 
 
 def flops(value: float) -> str:
@@ -77,20 +78,6 @@ def small_share(value: float) -> str:
     if value < 1e-5:
         return "less than 0.001%"
     return f"{100.0 * value:.2g}%" if value < 0.995 else share(value)
-
-
-def p_value(p: float) -> str:
-    """Two digits that count: `0.31`, `0.021`, `0.0001`; below that `<0.0001`."""
-    if p < 0.00005:
-        return "<0.0001"
-    digits = 2 if p >= 0.0995 else 3 if p >= 0.00995 else 4
-    return f"{p:.{digits}f}"
-
-
-def p_equals(p: float) -> str:
-    """`p = 0.021`, or `p < 0.0001`."""
-    text = p_value(p)
-    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def share(value: float | None) -> str:

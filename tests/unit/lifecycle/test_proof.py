@@ -48,7 +48,7 @@ OUTCOMES: dict[str, tuple[dict[str, Numbers], str, str]] = {
         {CHECKPOINT: (0.0, -0.02, 0.02, 0.5), UNIFORM: CLEAR, MERGE_BEST: CLEAR},
         "NoGain",
         f"no gain over checkpoint m-0: {SCORE}, +0.0000 against checkpoint m-0 "
-        "(95% interval -0.0200..+0.0200, p = 0.5)",
+        "(95% interval -0.0200..+0.0200, p = 0.50)",
     ),
     "chance explains one, though another gain is smaller": (
         {CHECKPOINT: CLEAR, UNIFORM: (0.06, -0.001, 0.12, 0.026), MERGE_BEST: CLEAR},
@@ -60,7 +60,7 @@ OUTCOMES: dict[str, tuple[dict[str, Numbers], str, str]] = {
         {CHECKPOINT: CLEAR, UNIFORM: (0.06, -0.001, 0.12, 0.026), MERGE_BEST: (-0.001, -0.01, 0.006, 0.6)},
         "BaselineBetter",
         f"no gain over merge-best, no significant gain over uniform: {SCORE}, -0.0010 against merge-best "
-        "(95% interval -0.0100..+0.0060, p = 0.6)",
+        "(95% interval -0.0100..+0.0060, p = 0.60)",
     ),
     "one was not compared": (
         {CHECKPOINT: CLEAR, UNIFORM: CLEAR},
@@ -93,7 +93,7 @@ def test_the_comparison_has_corrected_p_itself_where_it_knows_how(end: tuple[Ben
     assert proof.corrected_p(told, choices=3) == 0.031
     assert proof.significant(told, choices=3)
     _, line = proof.outcome(bench.resource.spec, bench.status, refuted(winner, corrected_p=0.052))
-    assert line.endswith("p = 0.02, 0.052 when corrected for 3 finalists)")
+    assert line.endswith("p = 0.020, 0.052 when corrected for 3 finalists)")
 
 
 def refuted(winner: Confirmed, corrected_p: float) -> Confirmed:

@@ -46,6 +46,30 @@ def test_a_clear_gain_over_all_names_the_weakest_comparison_with_its_numbers(his
     assert found.notes == ()
 
 
+def test_of_equal_gains_the_status_and_the_report_name_the_same_baseline(history: History) -> None:
+    equal = (0.03, -0.01, 0.07, 0.08)
+    resource = with_status(history.resource, clear(history.end, checkpoint_m_0=equal, uniform=equal, merge_best=equal))
+    assert resource.status is not None
+    assert resource.status.confirmed is not None
+    _, line = proof.outcome(resource.spec, resource.status, resource.status.confirmed)
+    assert "+0.0300 against checkpoint m-0" in line
+    assert "No significant gain over checkpoint m-0: " in summarize(resource).verdict
+
+
+def test_where_no_resample_was_as_extreme_p_is_said_to_lie_below_a_bound(history: History) -> None:
+    numbers = (0.041, 0.02, 0.06, 1 / 10_001)
+    resource = with_status(history.resource, clear(history.end, uniform=numbers))
+    assert resource.status is not None
+    assert resource.status.confirmed is not None
+    found = summarize(resource)
+    _, line = proof.outcome(resource.spec, resource.status, resource.status.confirmed)
+    table = tables.final(found)
+    row = next(row for row in table.rows if row[0] == "uniform")
+    assert found.verdict.endswith(", p < 0.0001.")
+    assert line.endswith(", p < 0.0001)")
+    assert row[table.headers.index("p")] == "<0.0001"
+
+
 def test_every_checkpoint_is_beaten_only_where_every_one_was_compared() -> None:
     history = histories.run(histories.manifest(maxEvaluations=8, confirm={"baselines": "All"}))
     found = summary_of(history, clear(history.end))

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mergesearch.lifecycle import phrases
 from mergesearch.report import wording
@@ -32,31 +30,8 @@ def test_a_difference_has_its_sign_unless_it_rounds_to_nothing(value: float | No
     assert wording.signed(value, wording.POINTS) == text
 
 
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (1.0, "p = 1.00"),
-        (0.314, "p = 0.31"),
-        (0.0996, "p = 0.10"),
-        (0.05, "p = 0.050"),
-        (0.0213, "p = 0.021"),
-        (0.00996, "p = 0.010"),
-        (0.0049, "p = 0.0049"),
-        (0.0001, "p = 0.0001"),
-        (0.00001, "p < 0.0001"),
-    ],
-)
-def test_p_shows_the_digits_that_count(p: float, text: str) -> None:
-    assert wording.p_equals(p) == text
-
-
-@given(st.floats(0, 1))
-def test_a_p_is_never_shown_as_0(p: float) -> None:
-    assert float(wording.p_value(p).lstrip("<")) > 0
-
-
 def test_an_interval_shows_both_signs() -> None:
-    versus = Versus(gain=0.05, low=-0.012, high=0.074, p=0.1, corrected_p=0.3, significant=False)
+    versus = Versus(gain=0.05, low=-0.012, high=0.074, p=0.1, corrected_p=0.3, significant=False, decides=False)
     assert wording.interval(versus, wording.POINTS) == "-1.2..+7.4"
 
 
