@@ -20,13 +20,14 @@ def compare(paths: Sequence[Path], form: str, console: Console) -> None:
     if again is not None:
         message = f"{again.metadata.name}: this search is given twice"
         raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)
-    found, notes = comparison.table(resources), comparison.notes(resources)
+    lines = comparison.lines(resources)
+    found, notes = comparison.table(lines), comparison.notes(lines)
     if form == "csv":
-        console.file.write(tables.to_csv(found))
+        console.file.write(tables.to_csv(comparison.exact_table(lines)))
     elif form == "markdown":
-        lines = [text.markdown(found.caption), "", text.table(found.headers, found.rows, found.words)]
-        lines += [f"\n{text.markdown(note)}" for note in notes]
-        console.file.write("\n".join(lines) + "\n")
+        written = [text.markdown(found.caption), "", text.table(found.headers, found.rows, found.words)]
+        written += [f"\n{text.markdown(note)}" for note in notes]
+        console.file.write("\n".join(written) + "\n")
     else:
         console.print(pictures.picture(found))
         for note in notes:

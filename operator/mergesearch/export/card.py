@@ -45,7 +45,7 @@ def card(chosen: Subject, bases: Bases) -> str:
         keep_trailing_newline=True,
     )
     summary = chosen.summary
-    comparison = report_tables.final(summary)
+    comparison, questions = report_tables.final(summary), report_tables.questions(summary)
     return environment.get_template(TEMPLATE).render(
         front=text.Raw(text.to_yaml(metadata(chosen, bases))),
         title=f"{summary.name}: {chosen.id}",
@@ -59,6 +59,8 @@ def card(chosen: Subject, bases: Bases) -> str:
         scores=_scores(chosen),
         comparison=text.table(comparison.headers, comparison.rows, comparison.words) if comparison.rows else None,
         comparison_caption=comparison.caption,
+        questions=text.table(questions.headers, questions.rows, questions.words),
+        questions_caption=questions.caption,
         proof=facts.proof(summary),
         found=(*facts.learning(summary), *facts.rebuild(summary)),
     )

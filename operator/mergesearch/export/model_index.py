@@ -23,18 +23,28 @@ def _results(subject: Subject) -> Iterator[dict[str, Any]]:
     assert unseen is not None
     for task, score, error in zip(subject.summary.tasks, unseen.scores, unseen.errors, strict=True):
         measured: dict[str, Any] = {"samples": task.unseen_samples, "standard_error": error}
+        asked: dict[str, Any] = {"num_few_shot": task.num_fewshot, "chat_template": task.chat_template}
         yield {
             "task": {"type": TASK_TYPE},
-            "dataset": {"name": text.Quoted(task.name), "type": text.Quoted(task.name), "split": _split(task)},
+            "dataset": {
+                "name": text.Quoted(task.name),
+                "type": text.Quoted(task.name),
+                "split": _split(task),
+                "args": _known(asked),
+            },
             "metrics": [
                 {
                     "type": text.Quoted(task.metric),
                     "name": text.Quoted(f"{task.metric}, {task.filter}"),
                     "value": score,
-                    "args": {key: value for key, value in measured.items() if value is not None},
+                    "args": _known(measured),
                 }
             ],
         }
+
+
+def _known(some: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in some.items() if value is not None}
 
 
 def _split(task: TaskFacts) -> str:

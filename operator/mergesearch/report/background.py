@@ -146,6 +146,14 @@ class Rebuild:
     skip_below: str
     backend: str
     backend_dtype: str
+    engine_args: tuple[Pair, ...]
+    """Of the backend, as the manifest has them."""
+    max_gen_toks: int | None
+    """Tokens that an answer has at most; None leaves the tasks' own numbers."""
+    batch_size: int | None
+    task_folders: tuple[str, ...]
+    """With tasks of the user's own, as VOLUME/FOLDER."""
+    allow_code_execution: bool
     versions: tuple[Pair, ...]
     images: tuple[Pair, ...]
     documents: tuple[DocumentFacts, ...]

@@ -1,31 +1,20 @@
 """Several searches side by side, such as one with two checkpoints, one with four and one with eight; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
 from mergesearch.contract import Task
 from mergesearch.lifecycle import phrases, samples
-from mergesearch.report import significance, summary, verdict, wording
-from mergesearch.report.shapes import Outcome, Role, Row, Scale, Summary
+from mergesearch.report import exact, significance, summary, verdict, wording
+from mergesearch.report.shapes import Outcome, Role, Row, Summary, Versus
 from mergesearch.report.tables import Table
 
-HEADERS = [
-    "search",
-    "outcome",
-    "checkpoints",
-    "algorithm",
-    "evaluations",
-    "best checkpoint",
-    "uniform",
-    "merge-best",
-    "greedy",
-    "winner",
-    "gain",
-    "over",
-    "95% interval",
-    "p",
-]
+_SCORES = ["best checkpoint", "uniform", "merge-best", "greedy", "winner"]
+_SEARCH = ["search", "outcome", "checkpoints", "algorithm", "evaluations", *_SCORES]
+HEADERS = [*_SEARCH, "gain", "over", "95% interval", "p"]
+EXACT_HEADERS = [*_SEARCH, "gain", "over", "low", "high", "p", "corrected p"]
 BASELINES = (Role.CHECKPOINT, Role.UNIFORM, Role.MERGE_BEST, Role.GREEDY)
 DECIDED = (Outcome.GAIN, Outcome.NO_GAIN, Outcome.UNPROVEN)
 OWN_SAMPLES = (
@@ -36,46 +25,93 @@ GAIN = "The gain is the winner's over the strongest of its baselines that it doe
 GAIN += "strongest of all, with a paired bootstrap over unseen samples."
 
 
-def table(resources: Sequence[MergeSearch]) -> Table:
-    """A row a search, in the order given: its winner and its baselines on unseen samples."""
-    return Table(
-        caption="Searches on unseen samples (fractions as points)",
-        headers=HEADERS,
-        rows=[_cells(summary.summarize(resource)) for resource in resources],
-        words=2,
-    )
+@dataclass(frozen=True)
+class Line:
+    """One search of the comparison."""
+
+    resource: MergeSearch
+    summary: Summary
+    winner: Row | None
+    baselines: tuple[Row | None, ...]
+    """Of each kind the one that was best on the search samples, among those that were confirmed."""
+    against: tuple[Row, Versus] | None
+    """The comparison that decides."""
 
 
-def notes(resources: Sequence[MergeSearch]) -> tuple[str, ...]:
+def lines(resources: Iterable[MergeSearch]) -> tuple[Line, ...]:
+    """Each search with its winner and its baselines, in the order given."""
+    return tuple(_line(resource) for resource in resources)
+
+
+def table(some: Sequence[Line]) -> Table:
+    """A row a search, rounded for people: its winner and its baselines on unseen samples."""
+    caption = "Searches on unseen samples (fractions as points)"
+    return Table(caption=caption, headers=HEADERS, rows=[_told(line) for line in some], words=2)
+
+
+def exact_table(some: Sequence[Line]) -> Table:
+    """The same for programs, every number as the searches have it."""
+    caption = "Searches on unseen samples"
+    return Table(caption=caption, headers=EXACT_HEADERS, rows=[_exact(line) for line in some], words=2)
+
+
+def notes(some: Sequence[Line]) -> tuple[str, ...]:
     """Sentences that the table has to be read with."""
     found = [GAIN]
-    differing = _differing(resources)
+    differing = _differing([line.resource for line in some])
     if differing:
         found.append(OWN_SAMPLES.format(what=f"their {phrases.listed(differing)} differ"))
-    open_ones = [r.metadata.name for r in resources if summary.summarize(r).outcome not in DECIDED]
+    open_ones = [line.summary.name for line in some if line.summary.outcome not in DECIDED]
     if open_ones:
-        some = "has no winner" if len(open_ones) == 1 else "have no winner"
-        found.append(f"{phrases.listed(open_ones)} {some}: `mergesearch status` and `kubectl describe` say why.")
+        verb = "has no winner" if len(open_ones) == 1 else "have no winner"
+        found.append(f"{phrases.listed(open_ones)} {verb}: `mergesearch status` and `kubectl describe` say why.")
     return tuple(found)
 
 
-def _cells(one: Summary) -> list[str]:
+def _line(resource: MergeSearch) -> Line:
+    one = summary.summarize(resource)
     winner = next((row for row in one.rows if row.role is Role.WINNER), None)
-    against = verdict.weakest(one.rows) if winner is not None else None
-    versus = against[1] if against is not None else None
-    return [
+    return Line(
+        resource=resource,
+        summary=one,
+        winner=winner,
+        baselines=tuple(_baseline(one, role) for role in BASELINES),
+        against=verdict.weakest(one.rows) if winner is not None else None,
+    )
+
+
+def _told(line: Line) -> list[str]:
+    one, scale = line.summary, line.summary.scale
+    found = [
         one.name,
         one.outcome.value,
         str(len(one.rebuild.checkpoints)),
         one.optimizer.name if one.optimizer is not None else wording.NOTHING,
         str(one.tries.scored),
-        *(_score(_baseline(one, role), one.scale) for role in BASELINES),
-        _score(winner, one.scale),
-        wording.signed(versus.gain, one.scale) if versus is not None else wording.NOTHING,
-        against[0].name if against is not None else wording.NOTHING,
-        wording.interval(versus, one.scale) if versus is not None else wording.NOTHING,
-        significance.told_p(versus) if versus is not None else wording.NOTHING,
+        *(wording.score(_fitness(row), scale) for row in (*line.baselines, line.winner)),
     ]
+    if line.against is None:
+        return [*found, *[wording.NOTHING] * 4]
+    row, versus = line.against
+    told = wording.signed(versus.gain, scale), row.name, wording.interval(versus, scale), significance.told_p(versus)
+    return [*found, *told]
+
+
+def _exact(line: Line) -> list[str]:
+    one = line.summary
+    found = [
+        one.name,
+        one.outcome.value,
+        len(one.rebuild.checkpoints),
+        one.optimizer.name if one.optimizer is not None else None,
+        one.tries.scored,
+        *(_fitness(row) for row in (*line.baselines, line.winner)),
+    ]
+    compared: tuple[exact.Value, ...] = (None,) * 6
+    if line.against is not None:
+        row, versus = line.against
+        compared = (versus.gain, row.name, versus.low, versus.high, versus.p, versus.corrected_p)
+    return [exact.cell(value) for value in (*found, *compared)]
 
 
 def _baseline(one: Summary, role: Role) -> Row | None:
@@ -85,8 +121,8 @@ def _baseline(one: Summary, role: Role) -> Row | None:
     return best[0] if best is not None else None
 
 
-def _score(row: Row | None, scale: Scale) -> str:
-    return wording.score(row.on_unseen.fitness if row is not None and row.on_unseen is not None else None, scale)
+def _fitness(row: Row | None) -> float | None:
+    return row.on_unseen.fitness if row is not None and row.on_unseen is not None else None
 
 
 def _differing(resources: Sequence[MergeSearch]) -> list[str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from mergesearch.lifecycle import phrases
 from mergesearch.report import significance, wording
-from mergesearch.report.background import OptimizerFacts, Pair
-from mergesearch.report.shapes import Summary
+from mergesearch.report.background import OptimizerFacts, Pair, Rebuild
+from mergesearch.report.shapes import Scale, Summary
 
 ALGORITHMS = {
     "Softmax": "CMA-ES; weights are the softmax of the vector",
@@ -32,10 +32,21 @@ def _proof(summary: Summary) -> Iterator[Pair]:
         size = wording.with_unit(wording.score(summary.smallest_gain, summary.scale), summary.scale)
         yield Pair("Smallest gain to expect proof of", f"about {size}, proven four times in five if it is there")
     if summary.noise is not None:
-        noise = wording.with_unit(wording.score(summary.noise, summary.scale), summary.scale)
-        yield Pair("Noise floor", f"{noise}, between two evaluations of one checkpoint on the same samples")
+        yield Pair("Noise floor", _noise(summary.noise, summary.scale))
     if summary.closed:
         yield Pair("The search ended because", summary.closed)
+
+
+def _noise(noise: float, scale: Scale) -> str:
+    """The noise floor for a reader who has never heard of one."""
+    again = "the first checkpoint was scored twice on the same samples, and both scores are"
+    size = wording.score(noise, scale)
+    if size == wording.score(0.0, scale):
+        return f"none seen: {again} equal, so scoring a model again changes nothing here"
+    return (
+        f"{wording.with_unit(size, scale)}: {again} so far apart, though nothing had changed. A difference of about "
+        "this size between two models can come from scoring alone"
+    )
 
 
 def learning(summary: Summary) -> tuple[Pair, ...]:
@@ -104,6 +115,7 @@ def _rebuild(summary: Summary) -> Iterator[Pair]:
     yield Pair("Fitness", f"{facts.aggregate} of the held-in tasks")
     yield Pair("Merge", f"{facts.dtype}; weights below {facts.skip_below} dropped; tokenizer of {facts.tokenizer_from}")
     yield Pair("Evaluator", f"{facts.backend}, {facts.backend_dtype}")
+    yield from _engine(facts)
     if facts.versions:
         yield Pair("Versions", ", ".join(f"{pair.name} {pair.value}" for pair in facts.versions))
     for pair in facts.images:
@@ -112,3 +124,17 @@ def _rebuild(summary: Summary) -> Iterator[Pair]:
         yield Pair("Merged weights", f"{facts.path} on the workspace")
     if facts.weights_digest is not None:
         yield Pair("Digest of the weights", facts.weights_digest)
+
+
+def _engine(facts: Rebuild) -> Iterator[Pair]:
+    """Whatever else of the evaluator decides a score; what is not set is left to lm-eval and the backend."""
+    if facts.engine_args:
+        yield Pair("Arguments of the backend", ", ".join(f"{pair.name}={pair.value}" for pair in facts.engine_args))
+    if facts.max_gen_toks is not None:
+        yield Pair("Longest answer", phrases.count(facts.max_gen_toks, "token"))
+    if facts.batch_size is not None:
+        yield Pair("Prompts at once", str(facts.batch_size))
+    if facts.task_folders:
+        yield Pair("Tasks of its own", f"from {phrases.listed(facts.task_folders)}")
+    if facts.allow_code_execution:
+        yield Pair("Programs in answers", "are run")

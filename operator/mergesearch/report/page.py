@@ -14,6 +14,7 @@ from mergesearch.lifecycle import phrases
 from mergesearch.report import (
     canvas,
     data,
+    exact,
     explanations,
     facts,
     finding_tables,
@@ -86,6 +87,7 @@ def render(summary: Summary, findings: Findings) -> str:
         cost=(*facts.cost(summary), *explanations.compute(findings.compute)),
         rebuild=facts.rebuild(summary),
         exact=_exact(summary),
+        questions=tables.questions(summary),
         documents=tables.documents(summary),
         downloads=_downloads(summary, findings),
         strongest=STRONGEST,
@@ -198,8 +200,8 @@ def _exact(summary: Summary) -> tables.Table:
 def _downloads(summary: Summary, findings: Findings) -> tuple[Download, ...]:
     return (
         _download(f"{summary.name}.json", "application/json", data.text(summary, findings)),
-        _download(f"{summary.name}-results.csv", "text/csv", tables.to_csv(tables.final(summary))),
-        _download(f"{summary.name}-candidates.csv", "text/csv", tables.to_csv(tables.evaluations(summary))),
+        _download(f"{summary.name}-results.csv", "text/csv", tables.to_csv(exact.results(summary))),
+        _download(f"{summary.name}-candidates.csv", "text/csv", tables.to_csv(exact.candidates(summary))),
     )
 
 

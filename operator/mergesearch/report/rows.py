@@ -64,8 +64,8 @@ def _row(resource: MergeSearch, status: MergeSearchStatus, record: Record, role:
         role=role,
         members=members,
         state=record.state,
-        on_search=_scored(record),
-        on_unseen=_scored(records.find(status, "unseen", record.id)),
+        on_search=scored(record),
+        on_unseen=scored(records.find(status, "unseen", record.id)),
         versus=significance.versus(winner, gain, proof.choices(status)) if winner and gain else None,
     )
 
@@ -83,7 +83,8 @@ def _name(resource: MergeSearch, record: Record) -> str:
     return record.id
 
 
-def _scored(record: Record | None) -> Scored | None:
+def scored(record: Record | None) -> Scored | None:
+    """What a record was scored; None where it was not."""
     if record is None or record.state is not RecordState.SCORED or record.fitness is None:
         return None
     return Scored(fitness=record.fitness, scores=record.scores, errors=record.errors)

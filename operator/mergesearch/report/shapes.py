@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from mergesearch.api.status import Phase, RecordState
+from mergesearch.api.status import Phase, RecordKind, RecordState
 from mergesearch.report.background import OptimizerFacts, Rebuild, Spent, Tries, Trouble
 
 
@@ -62,6 +62,11 @@ class TaskFacts:
     weight: str
     search_samples: int | None
     unseen_samples: int | None
+    choice: str
+    """Which samples these are, in words: a seeded choice, or the ranges that were given."""
+    num_fewshot: int | None
+    """Examples in the prompt; None leaves the task's own number."""
+    chat_template: bool
     scale: Scale
 
 
@@ -111,18 +116,18 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """One search candidate: a point of the fitness curve."""
+class Measured:
+    """A baseline or a candidate, with everything that was measured of it."""
 
-    number: int
-    """From 1, in the order in which they were proposed."""
     id: str
-    generation: int
+    kind: RecordKind
+    generation: int | None
+    """None for a baseline."""
     state: RecordState
     fitness: float | None
-    running_best: float | None
-    """Best fitness up to here; None before the first score."""
     scores: tuple[float, ...]
+    errors: tuple[float | None, ...]
+    on_unseen: Scored | None
     weights: tuple[float, ...]
     """In the order of the checkpoints."""
     seconds: float | None
@@ -133,6 +138,16 @@ class Evaluation:
     """Written by the model."""
     same_as: str | None
     """Whose scores it has, since its weights are the same; nothing ran for it."""
+
+
+@dataclass(frozen=True)
+class Evaluation(Measured):
+    """One search candidate: a point of the fitness curve."""
+
+    number: int
+    """From 1, in the order in which they were proposed."""
+    running_best: float | None
+    """Best fitness up to here; None before the first score."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,8 @@ class Summary:
     """Whose weights follow: the winner's, or the best candidate's so far."""
     weights: tuple[Weight, ...]
     """From the largest; zeros last."""
+    baselines: tuple[Measured, ...]
+    """The second evaluation of the first checkpoint, which is the noise floor, among them."""
     evaluations: tuple[Evaluation, ...]
     lines: tuple[Line, ...]
     noise: float | None

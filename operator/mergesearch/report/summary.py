@@ -55,6 +55,7 @@ def summarize(resource: MergeSearch, place: Place = Place.CLUSTER) -> Summary:
         winner=status.confirmed.id if status.confirmed is not None else None,
         weights_of=holder,
         weights=weights,
+        baselines=curve.baselines(spec, status),
         evaluations=curve.evaluations(spec, status),
         lines=curve.lines(found),
         noise=status.noise,
@@ -88,8 +89,21 @@ def _tasks(spec: MergeSearchSpec, status: MergeSearchStatus) -> Iterator[TaskFac
             weight=task.weight if isinstance(task, ObjectiveTask) else "",
             search_samples=seen[place],
             unseen_samples=unseen[place],
+            choice=_choice(task, spec.search.seed),
+            num_fewshot=task.num_fewshot,
+            chat_template=task.chat_template,
             scale=wording.scale_of(_scores_on(status, place)),
         )
+
+
+def _choice(task: HeldOutTask, seed: int) -> str:
+    given = task.samples if isinstance(task, ObjectiveTask) else None
+    if given is not None:
+        search, unseen = given.search, given.unseen
+        return f"{search.start} to {search.stop - 1} searched, {unseen.start} to {unseen.stop - 1} unseen"
+    if isinstance(task, ObjectiveTask) or task.unseen_samples is not None:
+        return f"chosen with seed {seed}"
+    return "all"
 
 
 def _documents(task: Task) -> int:
@@ -206,6 +220,11 @@ def _rebuild(spec: MergeSearchSpec, status: MergeSearchStatus) -> Rebuild:
         skip_below=spec.merge.skip_below,
         backend=spec.evaluator.backend,
         backend_dtype=spec.evaluator.dtype,
+        engine_args=tuple(Pair(name=name, value=value) for name, value in spec.evaluator.engine_args.items()),
+        max_gen_toks=spec.evaluator.max_gen_toks,
+        batch_size=spec.evaluator.batch_size,
+        task_folders=tuple(f"{folder.volume}/{folder.path}" for folder in spec.evaluator.task_folders),
+        allow_code_execution=spec.evaluator.allow_code_execution,
         versions=tuple(Pair(name=name, value=value) for name, value in sorted(versions.items())),
         images=tuple(Pair(name=name, value=value) for name, value in sorted(status.images.items())),
         documents=tuple(_documents_of(status)),

@@ -1,4 +1,4 @@
-"""The tables of a report as plain text in rows, for the terminal, the page and CSV alike; pure."""
+"""The tables of a report as plain text in rows, for the terminal and the page, rounded for people; pure."""
 
 import csv
 import io
@@ -175,6 +175,23 @@ def samples(summary: Summary) -> Table:
     return Table(caption="Tasks and their samples", headers=headers, rows=rows, words=3)
 
 
+def questions(summary: Summary) -> Table:
+    """What decides a score besides the model: how each task is asked, and what of the answer counts."""
+    rows = [
+        [
+            task.name,
+            task.metric,
+            task.filter,
+            "yes" if task.chat_template else "no",
+            task.choice,
+            "the task's own" if task.num_fewshot is None else str(task.num_fewshot),
+        ]
+        for task in summary.tasks
+    ]
+    headers = ["task", "metric", "filter", "chat template", "samples", "examples in the prompt"]
+    return Table(caption="How the tasks are asked", headers=headers, rows=rows, words=5)
+
+
 def documents(summary: Summary) -> Table:
     """What the preflight counted of every task, so that somebody else can tell whether theirs are the same."""
     rows = [
@@ -193,14 +210,20 @@ def documents(summary: Summary) -> Table:
 def to_csv(table: Table) -> str:
     """The table as RFC 4180 has it, with a line of headers; no spreadsheet takes a name in it for a formula."""
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([_plain(header) for header in table.headers])
-    writer.writerows([*map(_plain, row[: table.words]), *row[table.words :]] for row in table.rows)
+    csv.writer(text).writerows([_plain(cell) for cell in row] for row in (table.headers, *table.rows))
     return text.getvalue()
 
 
-def _plain(word: str) -> str:
-    return f"'{word}" if word.startswith(FORMULA) else word
+def _plain(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) and not _is_number(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _task_headers(tasks: Iterable[TaskFacts]) -> list[str]:

@@ -47,6 +47,7 @@ def compare(places: list[Path], form: str) -> str:
 def test_folders_and_documents_stand_in_one_table(places: list[Path]) -> None:
     found = list(csv.DictReader(io.StringIO(compare(places, "csv"))))
     assert [(row["search"], row["checkpoints"]) for row in found] == [("of-2|x", "2"), ("of-3|x", "3")]
+    assert all(len(row["winner"].partition(".")[2]) > 4 for row in found), "in fractions, to the last digit"
 
 
 def test_for_people_the_table_comes_with_what_it_has_to_be_read_with(places: list[Path]) -> None:

@@ -81,6 +81,10 @@ def test_a_checkpoint_goes_by_its_id_on_the_hub_where_that_is_given(history: His
 
 def test_scores_are_those_on_unseen_samples_and_held_out_tasks_with_their_number_and_error(history: History) -> None:
     resource = searches.finished(history)
+    tasks = resource.spec.objective.tasks
+    asked = tasks[0].model_copy(update={"num_fewshot": 5, "chat_template": True})
+    objective = resource.spec.objective.model_copy(update={"tasks": (asked, *tasks[1:])})
+    resource = resource.model_copy(update={"spec": resource.spec.model_copy(update={"objective": objective})})
     chosen = subject.choose(resource, None)
     assert chosen.unseen is not None
     found = results(read(resource))
@@ -95,6 +99,10 @@ def test_scores_are_those_on_unseen_samples_and_held_out_tasks_with_their_number
         for number, error in zip((200, 200, 400), chosen.unseen.errors, strict=True)
     ]
     assert {one.metric_type for one in found} == {"acc"}
+    assert [one.dataset_args for one in found] == [
+        {"num_few_shot": 5, "chat_template": True},
+        *[{"chat_template": False}] * 2,
+    ]
 
 
 def test_what_was_not_scored_on_unseen_samples_has_no_scores_for_programs_and_says_so(history: History) -> None:
@@ -162,6 +170,18 @@ def test_before_the_end_nothing_is_proven(history: History) -> None:
 def test_the_table_holds_every_baseline_that_was_scored(history: History) -> None:
     found = cells(read(searches.finished(history)).text)
     assert {"uniform", "merge-best", "m-0", "m-1", "m-2", "m-3"} <= set(found)
+
+
+def test_it_says_how_the_tasks_were_asked_and_by_what(history: History) -> None:
+    found = read(searches.finished(history)).text
+    said, table = words(found), cells(found)
+    assert "How the tasks are asked" in said
+    assert "Evaluator: vllm, bfloat16" in said
+    start = table.index("chat template") - 3
+    assert table[start : start + 12] == [
+        *("task", "metric", "filter", "chat template", "samples", "examples in the prompt"),
+        *("a", "acc", "none", "no", "chosen with seed 1", "the task's own"),
+    ]
 
 
 # --- Names that people chose ---

@@ -26,8 +26,12 @@ def four() -> History:
 
 
 def cells(*resources: MergeSearch) -> list[dict[str, str]]:
-    found = comparison.table(resources)
+    found = comparison.table(comparison.lines(resources))
     return [dict(zip(found.headers, row, strict=True)) for row in found.rows]
+
+
+def notes_of(*resources: MergeSearch) -> tuple[str, ...]:
+    return comparison.notes(comparison.lines(resources))
 
 
 def test_each_search_has_a_row_in_the_order_given(two: History, four: History) -> None:
@@ -52,6 +56,26 @@ def test_the_gain_is_the_one_that_decides(four: History) -> None:
     assert row["outcome"] == "no gain"
 
 
+def test_programs_get_every_number_as_the_search_has_it(four: History) -> None:
+    resource = named(four, "four")
+    assert resource.status is not None
+    assert resource.status.confirmed is not None
+    found = comparison.exact_table(comparison.lines([resource]))
+    row = dict(zip(found.headers, found.rows[0], strict=True))
+    gain = next(gain for gain in resource.status.confirmed.gains if gain.baseline == "uniform")
+    uniform = next(record for record in resource.status.confirmations if record.id == "uniform")
+    numbers = (gain.gain, gain.low, gain.high, gain.p, 3 * gain.p, uniform.fitness, resource.status.confirmed.fitness)
+    columns = ("gain", "low", "high", "p", "corrected p", "uniform", "winner")
+    assert tuple(float(row[column]) for column in columns) == pytest.approx(numbers, rel=1e-15)
+    assert (row["over"], row["greedy"]) == ("uniform", ""), "what is not there has an empty cell"
+
+
+def test_a_search_without_a_winner_has_empty_cells_for_programs(four: History) -> None:
+    running = histories.with_status(four.resource, four.first(lambda status: status.best is not None))
+    found = comparison.exact_table(comparison.lines([running]))
+    assert found.rows[0][-6:] == [""] * 6
+
+
 def test_the_best_checkpoint_is_the_one_that_was_best_on_the_search_samples(four: History) -> None:
     """Where all are confirmed, the luckiest on the unseen samples is not taken for it."""
     confirmations = list(four.end.confirmations)
@@ -67,13 +91,13 @@ def test_a_search_without_a_winner_has_dashes_and_a_sentence(two: History, four:
     running = histories.with_status(four.resource, middle)
     found = cells(named(two, "two"), running)
     assert (found[1]["winner"], found[1]["gain"], found[1]["outcome"]) == ("–", "–", "running")
-    notes = comparison.notes([named(two, "two"), running])
-    assert any(note.startswith("quick has no winner") for note in notes)
-    assert not any("has no winner" in note for note in comparison.notes([named(two, "two")]))
+    told = notes_of(named(two, "two"), running)
+    assert any(note.startswith("quick has no winner") for note in told)
+    assert not any("has no winner" in note for note in notes_of(named(two, "two")))
 
 
 def differing(*resources: MergeSearch) -> list[str]:
-    return [note for note in comparison.notes(resources) if note.startswith("These searches do not have the same")]
+    return [note for note in notes_of(*resources) if note.startswith("These searches do not have the same")]
 
 
 def test_searches_on_the_same_samples_can_be_compared_row_by_row(two: History, four: History) -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+import pytest
+
+from mergesearch.api.spec import TaskFolder
 from mergesearch.api.status import Cost, Stage
 from mergesearch.report import facts
 from mergesearch.report.background import Pair
@@ -42,8 +45,52 @@ def test_the_proof_states_its_rule_its_reach_and_the_noise(history: History) -> 
     found = read(facts.proof(summarize(with_status(history.resource, clear(history.end)))))
     assert "corrected for the choice among 3 finalists, is below 0.05" in found["A gain is claimed if"]
     assert " points, proven four times in five" in found["Smallest gain to expect proof of"]
-    assert found["Noise floor"].startswith("0.0 points")
     assert found["The search ended because"] == "14 of 14 evaluations"
+
+
+NOISE = {
+    "none": (
+        0.0,
+        "none seen: the first checkpoint was scored twice on the same samples, and both scores are equal, so ",
+    ),
+    "too little to be shown": (0.0002, "none seen: "),
+    "some": (
+        0.013,
+        "1.3 points: the first checkpoint was scored twice on the same samples, and both scores are so far ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("noise", "words"), NOISE.values(), ids=NOISE)
+def test_the_noise_floor_is_told_in_plain_words(history: History, noise: float, words: str) -> None:
+    status = history.end.model_copy(update={"noise": noise})
+    assert read(facts.proof(summarize(with_status(history.resource, status))))["Noise floor"].startswith(words)
+
+
+def test_a_search_that_measured_no_noise_says_nothing_of_it(history: History) -> None:
+    status = history.end.model_copy(update={"noise": None})
+    assert "Noise floor" not in read(facts.proof(summarize(with_status(history.resource, status))))
+
+
+def test_whatever_of_the_evaluator_decides_a_score_is_told_where_it_is_set(history: History) -> None:
+    bare = read(facts.rebuild(summarize(with_status(history.resource, history.end))))
+    assert not {"Arguments of the backend", "Longest answer", "Prompts at once", "Programs in answers"} & set(bare)
+    changed = {
+        "engine_args": {"max_model_len": "4096", "enforce_eager": "true"},
+        "max_gen_toks": 256,
+        "batch_size": 8,
+        "task_folders": (TaskFolder(volume="checkpoints", path="tasks"),),
+        "allow_code_execution": True,
+    }
+    spec = history.resource.spec
+    evaluator = spec.evaluator.model_copy(update=changed)
+    resource = history.resource.model_copy(update={"spec": spec.model_copy(update={"evaluator": evaluator})})
+    found = read(facts.rebuild(summarize(with_status(resource, history.end))))
+    assert found["Arguments of the backend"] == "max_model_len=4096, enforce_eager=true"
+    assert found["Longest answer"] == "256 tokens"
+    assert found["Prompts at once"] == "8"
+    assert found["Tasks of its own"] == "from checkpoints/tasks"
+    assert found["Programs in answers"] == "are run"
 
 
 def test_the_same_search_needs_seed_versions_and_the_form_of_the_merge(history: History) -> None:

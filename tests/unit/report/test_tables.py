@@ -1,11 +1,11 @@
 """The tables as plain text, their CSV, and the document of all numbers."""
 
-import csv
 import dataclasses
-import io
+import json
 
 import pytest
 
+from mergesearch.api.resource import MergeSearch
 from mergesearch.report import analysis, data, tables
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
@@ -87,16 +87,12 @@ def test_a_failed_candidate_has_no_numbers_in_the_list_of_all(with_failures: His
     assert row[6:10] == ["–"] * 4
 
 
-def test_csv_reads_back_as_the_table(complete: Summary) -> None:
-    table = tables.final(complete)
-    read = list(csv.reader(io.StringIO(tables.to_csv(table), newline="")))
-    assert read == [table.headers, *table.rows]
-
-
 def test_no_spreadsheet_takes_a_name_for_a_formula() -> None:
-    table = tables.Table(caption="", headers=["model", "=HYPERLINK(1)"], rows=[["@sum", "-1.5"]], words=1)
+    table = tables.Table(
+        caption="", headers=["model", "=HYPERLINK(1)", "over"], rows=[["@sum", "-1.5", "+6 more"]], words=1
+    )
 
-    assert tables.to_csv(table) == "model,'=HYPERLINK(1)\r\n'@sum,-1.5\r\n"
+    assert tables.to_csv(table) == "model,'=HYPERLINK(1),over\r\n'@sum,-1.5,'+6 more\r\n"
 
 
 TOLD = {
@@ -144,3 +140,27 @@ def test_every_candidate_tells_its_tokens_and_seconds_and_whose_scores_it_has(hi
     assert table.headers[-3:] == ["tokens read", "tokens written", "seconds"]
     assert [row[-3:] for row in table.rows[:3]] == [["100", "50", "11.0"], ["0", "0", "11.0"], ["–", "–", "11.0"]]
     assert [row[1] for row in table.rows[:3]] == ["Scored", f"Scored, weights of {first.id}", "Scored"]
+
+
+def asked(history: History, **task: object) -> list[list[str]]:
+    """How the tasks are asked where the first one is written like that."""
+    document = history.resource.to_document()
+    document["spec"]["objective"]["tasks"][0] |= task
+    document["spec"]["heldOut"]["tasks"][0] |= {"unseenSamples": 50}
+    resource = MergeSearch.model_validate_json(json.dumps(document))
+    return tables.questions(summarize(with_status(resource, history.end))).rows
+
+
+def test_how_each_task_is_asked_stands_beside_what_of_the_answer_counts(history: History) -> None:
+    assert asked(history, numFewshot=3, chatTemplate=True, filter="strict") == [
+        ["a", "acc", "strict", "yes", "chosen with seed 1", "3"],
+        ["b", "acc", "none", "no", "chosen with seed 1", "the task's own"],
+        ["h", "acc", "none", "no", "chosen with seed 1", "the task's own"],
+    ]
+
+
+def test_ranges_of_samples_are_told_as_they_were_given_and_a_held_out_task_may_take_all(history: History) -> None:
+    ranges = {"search": {"start": 0, "stop": 100}, "unseen": {"start": 100, "stop": 400}}
+    assert asked(history, samples=ranges)[0][4] == "0 to 99 searched, 100 to 399 unseen"
+    whole = tables.questions(summarize(with_status(history.resource, history.end)))
+    assert whole.rows[2][4] == "all"
