@@ -38,7 +38,6 @@ Volumes = Annotated[
     list[str] | None,
     typer.Option("--volume", metavar="NAME=DIR", help="Folder that takes a volume's place; may be repeated."),
 ]
-State = Annotated[Path, typer.Argument(metavar="STATE", help="The state folder of a run.")]
 
 SEARCH = "The state folder of a run, what `kubectl get mergesearch -o yaml` has printed, or - for standard input."
 Search = Annotated[Path, typer.Argument(metavar="SEARCH", help=SEARCH)]
@@ -92,11 +91,11 @@ def run(
 
 @app.command()
 def status(
-    state: State,
+    search: Search,
     output: Annotated[Output, typer.Option("--output", "-o", help="Form of the output.")] = Output.TABLE,
 ) -> None:
     """Show where a search is, or print the whole resource."""
-    reading.status(StateFolder(state), output.value, _console())
+    reading.status(search, output.value, _console())
 
 
 @app.command(epilog=EXIT_CODES)

@@ -17,8 +17,13 @@ def write(path: Path, content: str | bytes, *, then: str) -> None:
         raise GiveUpError(f"{path}: cannot be written: {why}; {then}", reason=Reason.WORKSPACE_UNWRITABLE) from error
 
 
-def refuse_folder(path: Path, option: str) -> None:
-    """Raises InvalidManifestError where a folder is given for a file that is to be written."""
+def refuse(path: Path, option: str) -> None:
+    """Raises InvalidManifestError where a file cannot be written under this name: it is a folder, or lies in none."""
     if path.is_dir():
         message = f"{option} {path}: this is a folder; name a file, such as {path / 'report.html'}"
+        raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)
+    folder = path.parent
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        message = f"{option} {path}: the folder {folder} {what}; make it first, or name a file elsewhere"
         raise InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)

@@ -9,16 +9,16 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
 from mergesearch.reasons import Reason
 from mergesearch.report import summary
-from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
-from mergesearch_cli import shell, view
+from mergesearch_cli import shell, source, view
 from mergesearch_cli.runner import Activity
-from mergesearch_cli.state import StateFolder
 
 COPY = (
     "No `mergesearch run` has made this folder: it holds a copy of the resource as of its last write. How the search "
     "stands now is known where it runs; this folder is not for `mergesearch run`."
 )
+
+DOCUMENT = "This is the resource as it was printed; how the search stands now is known where it runs."
 
 
 def load(file: Path) -> MergeSearch:
@@ -46,18 +46,23 @@ def validate(file: Path, console: Console) -> None:
         console.print(f"advice: {advice}", markup=False, highlight=False, soft_wrap=True)
 
 
-def status(state: StateFolder, form: str, console: Console) -> None:
-    """Print a search. Raises InvalidManifestError if there is none."""
-    resource = _existing(state)
+def status(path: Path, form: str, console: Console) -> None:
+    """Print a search: of a state folder, or of what `kubectl get -o yaml` has printed. Raises InvalidManifestError if
+    there is none.
+    """
+    read = source.read(path)
+    resource, state = read.only, read.state
     if form == "json":
         console.file.write(resource.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
     elif form == "yaml":
         console.file.write(manifest.dump(resource))
     else:
-        held, own = state.is_held(), state.is_of_a_run()
+        held = state is not None and state.is_held()
         console.print(view.picture(resource, Activity(), held=held))
-        lines = sentences(summary.summarize(resource, _place(state)))
-        if not own:
+        lines = sentences(summary.summarize(resource, read.place))
+        if state is None:
+            lines.append(DOCUMENT)
+        elif not state.is_of_a_run():
             lines.append(COPY)
         elif not held and not shell.rests(resource):
             again = (
@@ -73,14 +78,3 @@ def status(state: StateFolder, form: str, console: Console) -> None:
 def sentences(found: Summary) -> list[str]:
     """What a search says in words: the verdict, what it has to be read with, and warnings."""
     return [found.verdict, *found.notes, *(f"Warning: {warning}" for warning in found.warnings)]
-
-
-def _place(state: StateFolder) -> Place:
-    return Place.MACHINE if state.is_of_a_run() else Place.CLUSTER
-
-
-def _existing(state: StateFolder) -> MergeSearch:
-    resource = state.read()
-    if resource is None:
-        raise InvalidManifestError(f"{state.folder}: holds no search", reason=Reason.MALFORMED_REQUEST)
-    return resource

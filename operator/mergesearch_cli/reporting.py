@@ -25,7 +25,7 @@ def report(path: Path, page: Path | None, training_flops: float | None, console:
         raise _wrong(f"--training-flops {training_flops}: this is no number above 0, such as 1.2e22")
     read = source.read(path)
     page = page or (read.state.report if read.state is not None else Path("report.html"))
-    output.refuse_folder(page, "--output")
+    output.refuse(page, "--output")
     if page.suffix == NUMBERS:
         raise _wrong(f"--output {page}: name the page, such as {page.with_suffix('.html')}; the numbers go beside it")
     write(_begun(read), page, read.place, training_flops)

@@ -1,5 +1,6 @@
 """Which merge of a search is exported, and what is known of it; pure."""
 
+import difflib
 from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
@@ -11,8 +12,8 @@ from mergesearch.report import rows, summary
 from mergesearch.report.advice import Place
 from mergesearch.report.shapes import Summary
 
-SHOWN = 12
-"""Candidates that a message names."""
+SHOWN = 3
+"""Candidates that a message names: those whose ids are most like what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def _winner(resource: MergeSearch, status: MergeSearchStatus, found: Summary) ->
 def _named(resource: MergeSearch, status: MergeSearchStatus, candidate: str) -> Record:
     record = records.find(status, "search", candidate) or records.find(status, "again", candidate)
     if record is None:
-        raise _wrong(f"--candidate {candidate}: {resource.metadata.name} has no such candidate; {_there_are(status)}")
+        raise _wrong(
+            f"--candidate {candidate}: {resource.metadata.name} has no such candidate; {_there_are(status, candidate)}"
+        )
     if record.kind in records.AS_THEY_ARE:
         source = resource.spec.checkpoints[record.members[0]]
         where = f"{source.volume}/{source.path}"
@@ -123,12 +126,14 @@ def _named(resource: MergeSearch, status: MergeSearchStatus, candidate: str) -> 
     return record
 
 
-def _there_are(status: MergeSearchStatus) -> str:
+def _there_are(status: MergeSearchStatus, wanted: str) -> str:
     merges = [r.id for r in (*status.candidates, *status.baselines) if r.kind not in records.AS_THEY_ARE]
     if not merges:
         return "it has none so far"
-    more = [f"{len(merges) - SHOWN} more"] if len(merges) > SHOWN else []
-    return f"it has {phrases.listed([*merges[:SHOWN], *more])}"
+    near = difflib.get_close_matches(wanted, merges, n=SHOWN, cutoff=0.0)
+    if len(near) == len(merges):
+        return f"it has {phrases.listed(near)}"
+    return f"nearest of its {phrases.count(len(merges), 'merge')} are {phrases.listed(near)}"
 
 
 def _wrong(message: str) -> InvalidManifestError:

@@ -91,6 +91,12 @@ REFUSED = {
     "no status": (unbegun, (), "standard input: quick has no status, so there is nothing to report"),
     "numbers for a page": (unbegun, ("-o", "page.json"), "--output page.json: name the page, such as page.html"),
     "a folder for a page": (unbegun, ("-o", "."), "--output .: this is a folder"),
+    "a folder that is missing": (
+        unbegun,
+        ("-o", "some/missing/page.html"),
+        "--output some/missing/page.html: the folder some/missing does not exist; make it first, or name a file",
+    ),
+    "a folder that is a file": (unbegun, ("-o", "/dev/null/page.html"), "the folder /dev/null is no folder; make it"),
     "no training": (unbegun, ("--training-flops", "0"), "--training-flops 0.0: this is no number above 0"),
     "endless training": (unbegun, ("--training-flops", "inf"), "--training-flops inf: this is no number above 0"),
 }

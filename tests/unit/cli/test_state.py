@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from mergesearch.api.resource import MergeSearch
@@ -178,13 +179,11 @@ def test_a_page_is_not_written_over_a_folder(state: StateFolder, tmp_path: Path)
         reporting.report(state.folder, tmp_path, None, console())
 
 
-def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behind(
-    state: StateFolder, tmp_path: Path
-) -> None:
+def test_what_cannot_be_written_is_named_by_its_own_name_and_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(MergeSearchError) as caught:
-        reporting.report(state.folder, tmp_path / "file" / "page.html", None, console())
+        reporting.write(histories.manifest(), tmp_path / "file" / "page.html")
     assert caught.value.message.startswith(f"{tmp_path}/file/page.html: cannot be written: ")
     assert ".tmp-" not in caught.value.message
     assert sorted(tmp_path.rglob("*")) == before
@@ -233,7 +232,7 @@ def test_the_status_shows_what_the_verdict_has_to_be_read_with_and_the_warnings(
     with state.held():
         state.write(with_status(history.resource, end.model_copy(update={"preflight": preflight})))
     output = io.StringIO()
-    reading.status(state, "table", Console(file=output, width=200))
+    reading.status(state.folder, "table", Console(file=output, width=200))
     shown = output.getvalue().splitlines()
     assert "On unseen samples uniform is the better choice." in shown
     assert "Warning: m-2 and m-3 are equal" in shown
@@ -245,7 +244,7 @@ def test_a_resource_that_came_from_a_cluster_is_a_copy_and_not_for_a_run(tmp_pat
     stalled = resting.model_copy(update={"stalled": Decision(reason=Reason.STORAGE_FULL, message="full")})
     state, output = StateFolder(tmp_path), io.StringIO()
     state.document.write_text(with_status(history.resource, stalled).model_dump_json(by_alias=True))
-    reading.status(state, "table", Console(file=output, width=200))
+    reading.status(state.folder, "table", Console(file=output, width=200))
     told = output.getvalue()
     assert told.splitlines()[-1].startswith("No `mergesearch run` has made this folder: it holds a copy")
     assert "will be started again" not in told
@@ -255,8 +254,34 @@ def test_a_resource_that_came_from_a_cluster_is_a_copy_and_not_for_a_run(tmp_pat
     assert "set spec.retry to a new value" in (tmp_path / "page.html").read_text()
     with state.held():
         """A run has it."""
-    reading.status(state, "table", Console(file=output, width=200))
+    reading.status(state.folder, "table", Console(file=output, width=200))
     assert "No run holds this folder: work in flight will be started again" in output.getvalue()
+
+
+FORMS = {"table": "Stalled (StorageFull)", "yaml": "kind: MergeSearch", "json": '"kind": "MergeSearch"'}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_status_is_also_that_of_what_kubectl_prints(form: str, tmp_path: Path) -> None:
+    history = histories.run(histories.manifest(maxEvaluations=6))
+    resting = next(status for status in history.statuses if status.launches and status.candidates)
+    stalled = resting.model_copy(update={"stalled": Decision(reason=Reason.STORAGE_FULL, message="full")})
+    file, output = tmp_path / "status.yaml", io.StringIO()
+    file.write_text(yaml.safe_dump(with_status(history.resource, stalled).to_document()))
+    reading.status(file, form, Console(file=output, width=200))
+    told = output.getvalue()
+    assert FORMS[form] in told
+    if form == "table":
+        assert "set spec.retry to a new value" in told
+        assert told.splitlines()[-1].startswith("This is the resource as it was printed")
+        assert "was in flight" in told
+        assert "mergesearch run" not in told
+
+
+def test_a_file_that_is_no_search_has_no_status(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text("kind: Pod")
+    with pytest.raises(InvalidManifestError, match=r"pod\.yaml: holds a Pod, not a MergeSearch"):
+        reading.status(tmp_path / "pod.yaml", "table", console())
 
 
 def console() -> Console:

@@ -50,8 +50,17 @@ def test_a_search_that_has_not_begun_has_no_winner_and_no_candidate(history: His
 def test_an_unknown_candidate_is_told_with_those_that_there_are(history: History) -> None:
     with pytest.raises(InvalidManifestError, match=re.escape("--candidate c9999: quick has no such candidate")) as told:
         subject.choose(searches.finished(history), "c9999")
-    assert "c0001" in str(told.value)
-    assert "and 4 more" in str(told.value)
+    assert str(told.value).count("c00") == 3, "not all of them"
+    assert "nearest of its 16 merges are " in str(told.value)
+
+
+ASKED = {"c014": "c0014", "C0003": "c0003", "unifrom": "uniform", "merge_best": "merge-best"}
+
+
+@pytest.mark.parametrize(("asked", "meant"), ASKED.items(), ids=ASKED.keys())
+def test_the_one_that_was_meant_comes_first(history: History, asked: str, meant: str) -> None:
+    with pytest.raises(InvalidManifestError, match=f"nearest of its 16 merges are {meant}, "):
+        subject.choose(searches.finished(history), asked)
 
 
 def test_a_checkpoint_as_it_is_is_no_merge(history: History) -> None:
