@@ -131,10 +131,10 @@ def _engine(facts: Rebuild) -> Iterator[Pair]:
     if facts.engine_args:
         yield Pair("Arguments of the backend", ", ".join(f"{pair.name}={pair.value}" for pair in facts.engine_args))
     if facts.max_gen_toks is not None:
-        yield Pair("Longest answer", phrases.count(facts.max_gen_toks, "token"))
+        yield Pair("Answers cut after", phrases.count(facts.max_gen_toks, "token"))
     if facts.batch_size is not None:
         yield Pair("Prompts at once", str(facts.batch_size))
     if facts.task_folders:
-        yield Pair("Tasks of its own", f"from {phrases.listed(facts.task_folders)}")
+        yield Pair("Own tasks", f"from {phrases.listed(facts.task_folders)}")
     if facts.allow_code_execution:
         yield Pair("Programs in answers", "are run")

@@ -172,6 +172,17 @@ def test_the_page_itself_does_not_scroll_sideways_on_a_phone(
         assert visit.page.evaluate(READING + "; cutOff()") == []
 
 
+@pytest.mark.parametrize("width", [*PHONES, 1100, 1600])
+def test_every_caption_is_read_without_scrolling(browser: Browser, pages: dict[str, Path], width: int) -> None:
+    """Also above a table that is wider than the page."""
+    with browsers.visit(browser, pages["finished"], width) as visit:
+        for region in visit.page.locator(".scroll:visible").all():
+            room, caption = region.bounding_box(), region.locator("caption span").bounding_box()
+            assert room is not None
+            assert caption is not None
+            assert caption["x"] + caption["width"] <= room["x"] + room["width"] + 1
+
+
 @pytest.mark.parametrize("medium", ["screen", "print"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("moment", ["finished", "failures"])

@@ -74,7 +74,7 @@ def test_a_search_that_measured_no_noise_says_nothing_of_it(history: History) ->
 
 def test_whatever_of_the_evaluator_decides_a_score_is_told_where_it_is_set(history: History) -> None:
     bare = read(facts.rebuild(summarize(with_status(history.resource, history.end))))
-    assert not {"Arguments of the backend", "Longest answer", "Prompts at once", "Programs in answers"} & set(bare)
+    assert not {"Arguments of the backend", "Answers cut after", "Prompts at once", "Programs in answers"} & set(bare)
     changed = {
         "engine_args": {"max_model_len": "4096", "enforce_eager": "true"},
         "max_gen_toks": 256,
@@ -87,9 +87,9 @@ def test_whatever_of_the_evaluator_decides_a_score_is_told_where_it_is_set(histo
     resource = history.resource.model_copy(update={"spec": spec.model_copy(update={"evaluator": evaluator})})
     found = read(facts.rebuild(summarize(with_status(resource, history.end))))
     assert found["Arguments of the backend"] == "max_model_len=4096, enforce_eager=true"
-    assert found["Longest answer"] == "256 tokens"
+    assert found["Answers cut after"] == "256 tokens"
     assert found["Prompts at once"] == "8"
-    assert found["Tasks of its own"] == "from checkpoints/tasks"
+    assert found["Own tasks"] == "from checkpoints/tasks"
     assert found["Programs in answers"] == "are run"
 
 
