@@ -46,11 +46,10 @@ def analyse(summary: Summary, training_flops: float | None = None) -> Findings:
 
 def points(summary: Summary) -> tuple[Point, ...]:
     """Every model with its scores: the baselines, then the candidates in the order in which they were proposed."""
-    candidates = (Role.WINNER, Role.FINALIST, Role.CANDIDATE)
     known = [
         Point(row.id, row.name, row.role, row.on_search.scores)
         for row in summary.rows
-        if row.on_search is not None and row.role not in candidates
+        if row.on_search is not None and not row.role.is_candidate
     ]
     known += [
         Point(one.id, one.id, Role.WINNER if one.id == summary.winner else Role.CANDIDATE, one.scores)
@@ -64,13 +63,9 @@ def _checkpoints(found: Sequence[Point]) -> list[Point]:
     return [point for point in found if point.role is Role.CHECKPOINT]
 
 
-def _held_in(summary: Summary) -> int:
-    return sum(not task.held_out for task in summary.tasks)
-
-
 def _correlations(summary: Summary, found: Sequence[Point]) -> Correlations | Absent:
     singles = _checkpoints(found)
-    if _held_in(summary) == 1:
+    if len(summary.held_in) == 1:
         return ONE_TASK
     if len(singles) < correlation.FEWEST:
         return Absent(f"{_scored(singles)}; a correlation needs {correlation.FEWEST}.")
@@ -78,7 +73,7 @@ def _correlations(summary: Summary, found: Sequence[Point]) -> Correlations | Ab
 
 
 def _tradeoffs(summary: Summary, found: tuple[Point, ...], correlated: Correlations | Absent) -> Tradeoffs | Absent:
-    tasks = _held_in(summary)
+    tasks = len(summary.held_in)
     if tasks == 1:
         return ONE_TASK
     if not found:
@@ -120,7 +115,7 @@ def line(both: Sequence[tuple[float, float]]) -> Fit | None:
 
 
 def _volume(summary: Summary, found: Sequence[Point]) -> Volume | Absent:
-    tasks, singles = _held_in(summary), _checkpoints(found)
+    tasks, singles = len(summary.held_in), _checkpoints(found)
     if tasks == 1:
         return ONE_TASK
     missing = [row for row in summary.rows if row.role is Role.CHECKPOINT and row.state is not RecordState.SCORED]

@@ -15,7 +15,7 @@ STDERR = " stderr"
 
 def candidates(summary: Summary) -> Table:
     """All baselines and candidates with their scores, standard errors, weights and what they have cost."""
-    tasks, held_in = summary.tasks, _held_in(summary)
+    tasks, held_in = summary.tasks, summary.held_in
     headers = ["id", "kind", "evaluation", "generation", "state", "same as", "search fitness"]
     headers += [*_task_headers(held_in, on_unseen=False), "best so far", "unseen fitness"]
     headers += [*_task_headers(tasks, on_unseen=True), "tokens read", "tokens written", "seconds"]
@@ -27,7 +27,7 @@ def candidates(summary: Summary) -> Table:
 
 def results(summary: Summary) -> Table:
     """The winner, the other finalists and every baseline, with the winner's gain over each."""
-    tasks, held_in = summary.tasks, _held_in(summary)
+    tasks, held_in = summary.tasks, summary.held_in
     headers = ["model", "role", "unseen fitness", "gain", "low", "high", "p", "corrected p", "decides"]
     headers += [*_task_headers(tasks, on_unseen=True), "search fitness", *_task_headers(held_in, on_unseen=False)]
     rows = []
@@ -48,10 +48,6 @@ def cell(value: Value) -> str:
     if value is None:
         return ""
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _held_in(summary: Summary) -> list[TaskFacts]:
-    return [task for task in summary.tasks if not task.held_out]
 
 
 def _task_headers(tasks: Sequence[TaskFacts], *, on_unseen: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mergesearch.lifecycle import phrases
-from mergesearch.report import correlation, finding_tables, wording
+from mergesearch.report import correlation, wording
 from mergesearch.report.background import Pair
 from mergesearch.report.correlation import Correlations
 from mergesearch.report.findings import Absent, Compute, Tradeoffs, Volume
@@ -37,7 +37,7 @@ def _volume(summary: Summary, found: Volume) -> Iterator[Pair]:
         "good as the best checkpoint on every task, and merges that are better than that pass it",
     )
     if found.left_out:
-        tasks = finding_tables.held_in(summary)
+        tasks = summary.held_in
         names = phrases.listed([tasks[place].name for place in found.left_out])
         yield Pair("Left out", f"{names}: all checkpoints score alike there")
     how = "exactly" if found.error is None else f"by sampling, with a standard error of at most {found.error:.2g}"

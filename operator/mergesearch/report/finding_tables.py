@@ -33,14 +33,9 @@ class Shaded:
     rows: list[list[Cell]]
 
 
-def held_in(summary: Summary) -> list[TaskFacts]:
-    """The tasks that the search optimises; the findings' positions are in this list."""
-    return [task for task in summary.tasks if not task.held_out]
-
-
 def pairs(summary: Summary, found: Tradeoffs) -> Table:
     """What the drawings show, in numbers."""
-    tasks = held_in(summary)
+    tasks = summary.held_in
     rows = [[*_names(pair, tasks), *_numbers(pair, tasks), str(len(pair.front))] for pair in found.pairs]
     headers = ["task across", "task upwards", "Spearman's ρ", "p", "slope of the line", "r²", "models on the front"]
     caption = "Pairs of tasks; ρ, p and the line are over the checkpoints"
@@ -65,7 +60,7 @@ def _numbers(pair: Pair, tasks: Sequence[TaskFacts]) -> list[str]:
 
 def front(summary: Summary, found: Tradeoffs) -> Table:
     """The Pareto set over all held-in tasks."""
-    tasks = held_in(summary)
+    tasks = summary.held_in
     by_id = {point.id: point for point in found.points}
     rows = [
         [
@@ -95,7 +90,7 @@ def reference(summary: Summary, found: Volume) -> Table:
             wording.NOTHING if place in found.left_out else wording.score(found.reference[place], task.scale),
             wording.score(found.ideal[place], task.scale),
         ]
-        for place, task in enumerate(held_in(summary))
+        for place, task in enumerate(summary.held_in)
     ]
     return Table(
         caption="Reference point, and the best checkpoint's score on each task",
@@ -106,7 +101,7 @@ def reference(summary: Summary, found: Volume) -> Table:
 
 def matrix(summary: Summary, found: Correlations) -> Shaded:
     """ρ of every pair with its p below."""
-    tasks = held_in(summary)
+    tasks = summary.held_in
     return Shaded(
         caption=f"Spearman's ρ over {found.checkpoints} checkpoints, with p below",
         headers=["task", *(task.name for task in tasks)],

@@ -115,7 +115,7 @@ def _tradeoffs(summary: Summary, findings: Findings) -> dict[str, Any]:
 
 
 def _scatter(summary: Summary, found: Tradeoffs, pair: Pair, number: int) -> Scatter:
-    tasks = finding_tables.held_in(summary)
+    tasks = summary.held_in
     first, second = tasks[pair.first], tasks[pair.second]
     title = f"{second.name} over {first.name}"
     scales = (first.scale, second.scale)

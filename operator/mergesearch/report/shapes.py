@@ -40,6 +40,11 @@ class Role(StrEnum):
     GREEDY = "greedy"
     CHECKPOINT = "checkpoint"
 
+    @property
+    def is_candidate(self) -> bool:
+        """Whether the search has proposed it; all others are baselines."""
+        return self in (Role.WINNER, Role.FINALIST, Role.CANDIDATE)
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -215,6 +220,11 @@ class Summary:
     troubles: tuple[Trouble, ...]
     warnings: tuple[str, ...]
     rebuild: Rebuild
+
+    @property
+    def held_in(self) -> tuple[TaskFacts, ...]:
+        """The tasks that the search optimises; the findings' positions are in this tuple."""
+        return tuple(task for task in self.tasks if not task.held_out)
 
     @property
     def confirmed(self) -> bool:

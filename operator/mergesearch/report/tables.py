@@ -72,7 +72,7 @@ def final(summary: Summary) -> Table:
 
 def on_search(summary: Summary) -> Table:
     """Every baseline and the best candidates on the samples that the search sees."""
-    tasks = [task for task in summary.tasks if not task.held_out]
+    tasks = summary.held_in
     rows = [
         [row.name, row.role.value, _or_state(row, summary.scale), *_scores(row.on_search, tasks)]
         for row in summary.rows
@@ -117,7 +117,7 @@ def generations(summary: Summary) -> Table:
 
 def evaluations(summary: Summary) -> Table:
     """Every candidate in the order in which it was proposed."""
-    tasks = [task for task in summary.tasks if not task.held_out]
+    tasks = summary.held_in
     rows = [
         [
             one.id,
@@ -259,8 +259,7 @@ def _gain(row: Row, scale: Scale) -> list[str]:
 
 def _left_out(row: Row) -> bool:
     """Whether this is a baseline that was scored on the search samples alone."""
-    candidate = row.role in (Role.WINNER, Role.FINALIST, Role.CANDIDATE)
-    return not candidate and row.on_unseen is None and row.state is RecordState.SCORED
+    return not row.role.is_candidate and row.on_unseen is None and row.state is RecordState.SCORED
 
 
 def _count(number: int | None) -> str:

@@ -178,7 +178,7 @@ def _numbers(versus: Versus, facts: Facts) -> str:
 
 
 def _baselines(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.role not in (Role.WINNER, Role.FINALIST, Role.CANDIDATE)]
+    return [row for row in rows if not row.role.is_candidate]
 
 
 def _name(row: Row) -> str:
