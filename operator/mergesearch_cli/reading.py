@@ -51,7 +51,7 @@ def status(path: Path, form: str, console: Console) -> None:
     there is none.
     """
     read = source.read(path)
-    resource, state = read.only, read.state
+    resource, state = read.begun, read.state
     if form == "json":
         console.file.write(resource.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
     elif form == "yaml":

@@ -11,7 +11,6 @@ from mergesearch.reasons import Reason
 from mergesearch.report import summary
 from mergesearch.report.advice import Place
 from mergesearch_cli import output, source
-from mergesearch_cli.source import Source
 
 NUMBERS = ".json"
 """Suffix of the file beside the page."""
@@ -28,7 +27,7 @@ def report(path: Path, page: Path | None, training_flops: float | None, console:
     output.refuse(page, "--output")
     if page.suffix == NUMBERS:
         raise _wrong(f"--output {page}: name the page, such as {page.with_suffix('.html')}; the numbers go beside it")
-    write(_begun(read), page, read.place, training_flops)
+    write(read.begun, page, read.place, training_flops)
     console.print(str(page), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -43,16 +42,6 @@ def write(resource: MergeSearch, page: Path, place: Place = Place.MACHINE, train
     then = "mend that, or name another file with `mergesearch report -o`; the search itself is kept"
     output.write(page.absolute(), pages.render(found, findings), then=then)
     output.write(page.absolute().with_suffix(NUMBERS), data.text(found, findings), then=then)
-
-
-def _begun(read: Source) -> MergeSearch:
-    resource = read.only
-    if resource.status is None and read.state is None:
-        raise _wrong(
-            f"{read.label}: {resource.metadata.name} has no status, so there is nothing to report: this is a manifest, "
-            f"or nobody has started the search yet; {source.HOW} that has one once it has begun"
-        )
-    return resource
 
 
 def _wrong(message: str) -> InvalidManifestError:

@@ -49,6 +49,17 @@ class Source:
             raise _wrong(f"{self.label}: holds {len(self.resources)} searches, {names}; {HOW}")
         return self.resources[0]
 
+    @property
+    def begun(self) -> MergeSearch:
+        """The one search, of which there is something to tell. Raises InvalidManifestError if there is not."""
+        resource = self.only
+        if resource.status is None and self.state is None:
+            raise _wrong(
+                f"{self.label}: {resource.metadata.name} has no status, so there is nothing to report: this is a "
+                f"manifest, or nobody has started the search yet; {HOW} that has one once it has begun"
+            )
+        return resource
+
 
 def read(path: Path) -> Source:
     """What a state folder, a document or, for `-`, standard input holds. Raises InvalidManifestError; GiveUpError if a

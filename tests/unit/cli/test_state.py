@@ -284,5 +284,11 @@ def test_a_file_that_is_no_search_has_no_status(tmp_path: Path) -> None:
         reading.status(tmp_path / "pod.yaml", "table", console())
 
 
+def test_a_manifest_that_nobody_has_started_has_no_status(tmp_path: Path) -> None:
+    (tmp_path / "search.yaml").write_text(yaml.safe_dump(histories.manifest().to_document()))
+    with pytest.raises(InvalidManifestError, match=r"search\.yaml: quick has no status, so there is nothing to report"):
+        reading.status(tmp_path / "search.yaml", "table", console())
+
+
 def console() -> Console:
     return Console(file=io.StringIO(), width=200)
