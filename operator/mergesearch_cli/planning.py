@@ -15,7 +15,7 @@ from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.errors import InvalidManifestError, InvalidRequestError
 from mergesearch.files import resolve_inside
-from mergesearch.lifecycle import phrases, timing
+from mergesearch.lifecycle import phrases, provable, timing
 from mergesearch.lifecycle.forecast import Forecast, forecast
 from mergesearch.reasons import Reason
 from mergesearch_cli import reading, volumes, words
@@ -61,7 +61,8 @@ def plan(file: Path, volume: Sequence[str], given: Given, console: Console) -> N
     console.print(_table(resource, found, known=bool(sizes), at_least=dearer is None))
     lines = [] if sizes else ["Bytes: add --volume checkpoints=DIR."]
     lines.extend(_about_slices(resource.spec, output, timed=given.seconds is not None))
-    for line in [*lines, *_about_time(given.seconds, searched, unseen, dearer)]:
+    lines += [*_about_time(given.seconds, searched, unseen, dearer), *_about_proof(resource.spec)]
+    for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -105,6 +106,28 @@ def _about_time(seconds: float | None, searched: int | None, unseen: int | None,
         "exceed many times: " + MORE[searched is not None]
     )
     return lines
+
+
+def _about_proof(spec: MergeSearchSpec) -> list[str]:
+    """The samples that are reckoned with, and the smallest gain that they can prove."""
+    shares = provable.expected(spec)
+    lines = ["Samples of each task: " + "; ".join(map(_share, shares)) + "."]
+    unseen = [share.unseen for share in shares if share.unseen is not None]
+    if len(unseen) == len(shares):
+        return [*lines, f"Smallest provable gain: {provable.told(spec, unseen)}."]
+    unknown = phrases.listed([share.task for share in shares if share.unseen is None])
+    return [
+        *lines,
+        f"Smallest provable gain: not known before the preflight has counted the documents of {unknown}. "
+        "unseenSamples of each task tells it now.",
+    ]
+
+
+def _share(share: provable.Share) -> str:
+    """`ifeval 270 to search and 271 unseen`."""
+    search = "half of its documents" if share.search is None else f"{share.search:,}"
+    unseen = "all others" if share.unseen is None else f"{share.unseen:,}"
+    return f"{share.task} {search} to search and {unseen} unseen"
 
 
 def checkpoint_bytes(spec: MergeSearchSpec, folders: dict[str, Path]) -> dict[str, int]:

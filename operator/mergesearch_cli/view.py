@@ -45,6 +45,7 @@ class PlainView:
         self._console = console
         self._quiet = quiet
         self._last = self._doing = ""
+        self._provable: str | None = None
         self._starting: set[str] = set()
         self._printed = datetime.now(UTC)
 
@@ -55,6 +56,10 @@ class PlainView:
             self._last = line
             left = time_left(resource)
             self._print(line + (f"; {left}" if left else ""))
+        before, self._provable = self._provable, can_prove(resource)
+        if before == "" and self._provable:
+            # A search that goes on was told it before.
+            self._print(f"The preflight has passed: {self._provable}")
         fresh = sorted(set(activity.starting) - self._starting)
         self._starting = set(activity.starting)
         if fresh:
@@ -128,6 +133,13 @@ def time_left(resource: MergeSearch) -> str:
     return f"about {words.duration(left)} left" if left is not None else ""
 
 
+def can_prove(resource: MergeSearch) -> str:
+    """What the preflight says of the unseen samples, until the winner is known; empty before it has passed."""
+    status = resource.status or MergeSearchStatus()
+    known = not status.preflight_due and status.confirmed is None
+    return (status.preflight.provable or "") if known else ""
+
+
 def best_lines(resource: MergeSearch) -> list[str]:
     """The winner once it is decided, the best candidate until then, and the best baseline on the same samples."""
     status = resource.status or MergeSearchStatus()
@@ -158,6 +170,8 @@ def picture(resource: MergeSearch, activity: Activity, *, held: bool = True) -> 
         table.add_row("baselines", f"{rows.scored_of(status.baselines)} scored")
     if status.candidates:
         _add_candidates(table, resource, status)
+    if provable := can_prove(resource):
+        table.add_row("can prove", Text(provable))
     going = in_flight(status)
     if going and held:
         table.add_row("in flight", Text(going))

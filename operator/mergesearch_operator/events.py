@@ -37,8 +37,7 @@ class Note:
 def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]:
     """What a person wants to read under `kubectl describe`."""
     if after.phase not in TOLD_BY_CONDITIONS and (before.phase != after.phase or before.start_time is None):
-        said = summary.closing(after) if after.phase is Phase.CONFIRMING else ""
-        yield Note("Normal", after.phase.value, said or f"the search is in its phase {after.phase}")
+        yield Note("Normal", after.phase.value, _of_phase(before, after))
     was = {condition.type: condition for condition in before.conditions}
     for condition in after.conditions:
         old = was.get(condition.type)
@@ -51,6 +50,15 @@ def notes(before: MergeSearchStatus, after: MergeSearchStatus) -> Iterator[Note]
         yield from _of_record(old_record, new_record)
     if after.best is not None and (before.best is None or before.best.id != after.best.id):
         yield Note("Normal", NEW_BEST, _of_best(after, after.best))
+
+
+def _of_phase(before: MergeSearchStatus, after: MergeSearchStatus) -> str:
+    """A phase that has begun; after the preflight, what can be proven: it is not too late to take more samples."""
+    said = summary.closing(after) if after.phase is Phase.CONFIRMING else ""
+    provable = after.preflight.provable
+    if provable is not None and before.phase is Phase.PREFLIGHT:
+        said = f"the preflight has passed: {provable}"
+    return said or f"the search is in its phase {after.phase}"
 
 
 def _of_best(status: MergeSearchStatus, best: Best) -> str:

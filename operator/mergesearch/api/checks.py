@@ -7,7 +7,7 @@ order, so that a person sees every problem at once.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from mergesearch.api import advice, check_inputs, check_pods, check_search, check_templates, check_volumes
+from mergesearch.api import advice, check_inputs, check_pods, check_search, check_tasks, check_templates, check_volumes
 from mergesearch.api.problem import Path, Problem, overlap, split
 from mergesearch.api.resource import MergeSearch
 
@@ -31,6 +31,10 @@ CHECKS: tuple[Check, ...] = (
     check_inputs.task_names_are_file_names,
     check_inputs.samples_are_chosen_once,
     check_inputs.sample_ranges_are_apart,
+    check_tasks.samples_are_there,
+    check_tasks.scores_are_there,
+    check_tasks.code_is_allowed,
+    check_tasks.code_runs_in_the_sandbox,
     check_search.task_weights_have_an_effect,
     check_search.goal_is_above_zero,
     check_search.numbers_are_of_this_world,
@@ -69,6 +73,8 @@ ADVICE: tuple[Check, ...] = (
     advice.gpu_hours_are_counted,
     advice.deadline_fits_into_the_duration,
     advice.code_may_run,
+    advice.known_tasks_are_meant,
+    advice.prompts_suit_the_model,
 )
 
 

@@ -11,6 +11,8 @@ from mergesearch.crd.cel import Rules
 GAPS = {
     "checkpoints_are_different_folders": "One folder for two checkpoints, written in two ways as `a` and `./a`.",
     "task_folders_are_different": "One task folder twice, written in two ways.",
+    "samples_are_there": "More samples than a known task, as that of a preset, has documents.",
+    "scores_are_there": "A metric or filter that a known task does not have.",
     "known_points_name_checkpoints": (
         "Names of checkpoints in `spec.search.initial`, where points x checkpoints are more than "
         f"{rules_search.MAX_LOOKUPS}."
@@ -35,6 +37,7 @@ def by_place() -> Rules:
         rules_inputs.INPUTS,
         rules_inputs.STORAGE,
         rules_search.TASKS,
+        rules_search.CODE,
         rules_search.SEARCH,
         rules_pods.STAGES,
         rules_pods.EVALUATOR,

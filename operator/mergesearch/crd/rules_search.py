@@ -1,10 +1,11 @@
 """What the API server checks of tasks, samples, the algorithm, budgets and baselines, in CEL; pure. The checks of
-`api/check_inputs.py` and `api/check_search.py`.
+`api/check_inputs.py`, `api/check_tasks.py` and `api/check_search.py`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from mergesearch.api import spec
+from mergesearch.api import known_tasks, spec
 from mergesearch.api.check_search import MAX_SIGMA, MAX_WEIGHT, WEIGHT_TOLERANCE
 from mergesearch.crd.cel import DECIMAL, Rules, distinct, number, objective_names, rule, task_name, text
 
@@ -90,6 +91,29 @@ def _generation(algorithm: str) -> dict[str, Any]:
         fieldPath=f".{size}",
     )
 
+
+def _any_task(names: Iterable[str]) -> str:
+    """Whether one of these is optimised or held out."""
+    listed = f"[{', '.join(repr(name) for name in names)}]"
+    return f"({_OBJECTIVE}.exists(n, n in {listed}) || self.heldOut.tasks.exists(h, {task_name('h')} in {listed}))"
+
+
+CODE: Rules = {
+    "spec": (
+        rule(
+            f"self.evaluator.allowCodeExecution || !{_any_task(known_tasks.RUN_CODE)}",
+            f"a preset of MBPP, {' and '.join(known_tasks.RUN_CODE)} run programs that the model wrote, in a sandbox: "
+            "set spec.evaluator.allowCodeExecution to true, or remove the task",
+            fieldPath=".evaluator.allowCodeExecution",
+        ),
+        rule(
+            f"size(self.evaluator.taskFolders) > 0 || !{_any_task(known_tasks.IN_A_SANDBOX)}",
+            "lm-eval's own tasks would run programs that the model wrote beside the checkpoints: take "
+            + " and ".join(f"{ours} for {theirs}" for theirs, ours in known_tasks.IN_A_SANDBOX.items()),
+            fieldPath=".objective",
+        ),
+    ),
+}
 
 SEARCH: Rules = {
     "spec": (

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from mergesearch.api.base import number_of
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
 from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport
-from mergesearch.lifecycle import launches, phrases, roles, samples
+from mergesearch.lifecycle import launches, phrases, provable, roles, samples
 from mergesearch.lifecycle.step import MAX_DECISION, Step, clip
 from mergesearch.reasons import Reason
 from mergesearch.search import power
@@ -65,15 +64,13 @@ def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
         )
     if changed:
         step = launches.abandon(step, roles.WITH_RECORDS)
-    weights = [number_of(task.weight) for task in spec.objective.tasks]
     unseen = samples.unseen_counts(spec, found)
-    finalists = min(spec.search.confirm.finalists, spec.search.max_evaluations)
-    smallest = power.smallest_gain(unseen, weights, spec.objective.aggregate, finalists)
     return _passed(
         step,
         Stage.PREFLIGHT_TASKS,
         tasks=found,
-        smallest_gain=round(smallest, 4),
+        smallest_gain=round(provable.smallest_gain(spec, unseen), 4),
+        provable=clip(provable.told(spec, unseen), MAX_MESSAGE),
         versions=dict(list(report.versions.items())[:MAX_VERSIONS]),
         warnings=_merged_warnings(before, [*report.warnings, *_rough(spec, unseen)]),
     )

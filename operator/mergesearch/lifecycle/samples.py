@@ -7,6 +7,8 @@ where they are bounded. Explicit ranges replace that for a task with one leaf.
 
 from collections.abc import Iterator, Sequence
 
+from mergesearch.api import splits
+from mergesearch.api.problem import Problem
 from mergesearch.api.spec import HeldOutTask, MergeSearchSpec, ObjectiveTask
 from mergesearch.api.status import LeafStatus, MergeSearchStatus, TaskStatus
 from mergesearch.contract import SampleSelection, Split, Task
@@ -41,43 +43,21 @@ def problems(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> Iterator[s
     found = {known.name: known for known in facts}
     for index, task in enumerate(spec.objective.tasks):
         if task.name in found:
-            yield from _problems_of(f"spec.objective.tasks[{index}]", task, found[task.name])
+            leaves = found[task.name].leaves
+            yield from map(_told, splits.problems(f"spec.objective.tasks[{index}]", task, _total(leaves), len(leaves)))
     for index, held_out in enumerate(spec.held_out.tasks):
         if held_out.name in found:
-            total = sum(leaf.total for leaf in found[held_out.name].leaves)
-            if not total:
-                yield f"spec.heldOut.tasks[{index}]: {held_out.name} has no documents"
-            elif held_out.unseen_samples is not None and held_out.unseen_samples > total:
-                yield (
-                    f"spec.heldOut.tasks[{index}].unseenSamples: {held_out.unseen_samples}, but {held_out.name} has "
-                    f"{_documents(total)}"
-                )
+            total = _total(found[held_out.name].leaves)
+            yield from map(_told, splits.held_out_problems(f"spec.heldOut.tasks[{index}]", held_out, total))
 
 
-def _problems_of(field: str, task: ObjectiveTask, known: TaskStatus) -> Iterator[str]:
-    total = sum(leaf.total for leaf in known.leaves)
-    if task.samples is not None:
-        stop = max(task.samples.search.stop, task.samples.unseen.stop)
-        if len(known.leaves) > 1:
-            yield f"{field}.samples: {task.name} is a group of {len(known.leaves)} tasks; ranges need a single task"
-        elif stop > total:
-            yield f"{field}.samples: stop is {stop}, but {task.name} has {total} documents"
-    elif total < 2:
-        yield f"{field}: {task.name} has {_documents(total)}; at least 2 are needed, one to search and one unseen"
-    elif task.search_samples is not None and task.search_samples >= total:
-        yield (
-            f"{field}.searchSamples: {task.search_samples} of the {total} documents of {task.name} "
-            f"leave none unseen; at most {total - 1}"
-        )
-    elif task.unseen_samples is not None and task.unseen_samples > (rest := total - _searched(task, total)):
-        yield (
-            f"{field}.unseenSamples: {task.unseen_samples}, but the search leaves {rest} of the {total} documents of "
-            f"{task.name} unseen"
-        )
+def _told(problem: Problem) -> str:
+    """What is found stands in the message already."""
+    return f"{problem.path}: {problem.message}" + (f"; {problem.allowed}" if problem.allowed else "")
 
 
-def _documents(total: int) -> str:
-    return {0: "no documents", 1: "1 document"}.get(total, f"{total} documents")
+def _total(leaves: Sequence[LeafStatus]) -> int:
+    return sum(leaf.total for leaf in leaves)
 
 
 def unseen_counts(spec: MergeSearchSpec, facts: tuple[TaskStatus, ...]) -> list[int]:
@@ -115,7 +95,7 @@ def _selections(task: ObjectiveTask, known: TaskStatus, seed: int, *, unseen: bo
         chosen, leaf = (task.samples.unseen if unseen else task.samples.search), known.leaves[0]
         return (_whole(leaf).model_copy(update={"start": chosen.start, "stop": chosen.stop}),)
     totals = [leaf.total for leaf in known.leaves]
-    cuts = _in_proportion(_searched(task, sum(totals)), totals)
+    cuts = _in_proportion(splits.searched(task, sum(totals)), totals)
     if not unseen:
         return _seeded(known, [(0, cut) for cut in cuts], seed)
     rests = [total - cut for total, cut in zip(totals, cuts, strict=True)]
@@ -130,11 +110,6 @@ def _seeded(known: TaskStatus, ranges: Sequence[tuple[int, int]], seed: int) -> 
         for leaf, (start, stop) in zip(known.leaves, ranges, strict=True)
         if start < stop
     )
-
-
-def _searched(task: ObjectiveTask, total: int) -> int:
-    """How many documents the search sees."""
-    return task.search_samples if task.search_samples is not None else total // 2
 
 
 def _in_proportion(wanted: int, sizes: Sequence[int]) -> list[int]:

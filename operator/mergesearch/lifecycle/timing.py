@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mergesearch.api.spec import MergeSearchSpec, ObjectiveTask, SampleRange
+from mergesearch.api import known_tasks, splits
+from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import Stage
 from mergesearch.lifecycle import accounting
 
@@ -49,13 +50,13 @@ def confirmations(spec: MergeSearchSpec, counts: Counts) -> int:
 
 def search_samples(spec: MergeSearchSpec) -> int | None:
     """Samples of one evaluation of the search; None where only the preflight can count them."""
-    return _sum([_searched(task) for task in spec.objective.tasks])
+    return _sum([search for search, _ in _splits(spec)])
 
 
 def unseen_samples(spec: MergeSearchSpec) -> int | None:
     """Samples of one confirmation, with the held-out tasks; None where only the preflight can count them."""
-    held_in = [_width(task.samples.unseen) if task.samples else task.unseen_samples for task in spec.objective.tasks]
-    return _sum([*held_in, *(task.unseen_samples for task in spec.held_out.tasks)])
+    held_out = [splits.held_out(task, known_tasks.documents(spec, task.name)) for task in spec.held_out.tasks]
+    return _sum([*(unseen for _, unseen in _splits(spec)), *held_out])
 
 
 def dearer(spec: MergeSearchSpec, search: int | None, unseen: int | None) -> float | None:
@@ -80,12 +81,8 @@ def _in_turn(count: int, lanes: int, batch: int) -> int:
     return min(count, math.ceil(math.ceil(count / batch) / lanes) * batch)
 
 
-def _searched(task: ObjectiveTask) -> int | None:
-    return _width(task.samples.search) if task.samples is not None else task.search_samples
-
-
-def _width(chosen: SampleRange) -> int:
-    return chosen.stop - chosen.start
+def _splits(spec: MergeSearchSpec) -> list[tuple[int | None, int | None]]:
+    return [splits.of(task, known_tasks.documents(spec, task.name)) for task in spec.objective.tasks]
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

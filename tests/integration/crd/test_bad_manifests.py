@@ -20,6 +20,18 @@ ACCEPTED = {
     # CEL cannot normalise a path.
     "folder-twice": "`a` and `./a` are different texts",
     "task-folder-twice": "`a` and `./a` are different texts",
+    # What tasks have changes with lm-eval: the operator says it, as Invalid.
+    "all-samples-searched": "what a task has",
+    "too-many-unseen-samples": "what a task has",
+    "too-many-samples-together": "what a task has",
+    "too-many-held-out-samples": "what a task has",
+    "range-beyond-the-task": "what a task has",
+    "ranges-of-a-group": "what a task has",
+    "metric-of-another-name": "what a task has",
+    "metric-that-is-no-mean": "what a task has",
+    "filter-misspelt": "what a task has",
+    "filter-left-out": "what a task has",
+    "filter-of-the-preset": "what a task has",
     # What is passed on to pods has no schema, and CEL does not see it.
     "own-variable": "passed on to pods",
     "variable-of-slices": "passed on to pods",
@@ -66,7 +78,8 @@ def test_every_known_gap_is_a_manifest_of_the_table() -> None:
 
 def is_known(problem: Problem) -> bool:
     """Whether the API server cannot see this."""
-    return ".template." in problem.path or problem.message == "this is empty" or "is the same folder" in problem.message
+    known = ("this is empty", "is the same folder", " documents", "single task", "be optimised by", "no such filter")
+    return ".template." in problem.path or any(words in problem.message for words in known)
 
 
 @settings(max_examples=200)

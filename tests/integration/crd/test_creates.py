@@ -49,7 +49,18 @@ ACCEPTED = (
     ),
     Case("a task by its preset", {"spec.objective.tasks[0]": {"preset": "GSM8K"}}),
     Case("a task of which a preset says the rest", {"spec.objective.tasks[0]": {"preset": "GSM8K", "name": "mine"}}),
-    Case("a pair of tasks by their preset", {"spec.objective": {"preset": "MBPP-IFEval"}}),
+    Case(
+        "a pair of tasks by their preset",
+        {"spec.objective": {"preset": "MBPP-IFEval"}, "spec.evaluator": {"allowCodeExecution": True}},
+    ),
+    Case("a pair of tasks that run no code", {"spec.objective": {"preset": "MMLU-Pro-IFEval"}}),
+    Case(
+        "a task of one's own with the name of lm-eval's that runs code",
+        {
+            "spec.objective.tasks[0]": {"name": "mbpp", "metric": "acc"},
+            "spec.evaluator": {"taskFolders": [{"path": "tasks"}]},
+        },
+    ),
     Case(
         "known scores of the tasks of a preset",
         {
@@ -59,7 +70,7 @@ ACCEPTED = (
     ),
     Case(
         "a held-out preset beside the preset of an objective",
-        {"spec.objective": {"preset": "MBPP-IFEval"}, "spec.heldOut.tasks": [{"preset": "GSM8K"}]},
+        {"spec.objective": {"preset": "MMLU-Pro-IFEval"}, "spec.heldOut.tasks": [{"preset": "GSM8K"}]},
     ),
     Case("the preset of the paper", {"spec.search.algorithm": {"preset": "Paper"}}),
     Case("random search", {"spec.search.algorithm": {"random": {}}}),
@@ -94,7 +105,17 @@ ACCEPTED = (
     ),
 )
 
+CODE = ["spec.evaluator.allowCodeExecution", "set spec.evaluator.allowCodeExecution to true"]
+
 REFUSED = (
+    Case("a pair of tasks of which one runs code", {"spec.objective": {"preset": "MBPP-IFEval"}}, told=CODE),
+    Case("a preset that runs code", {"spec.objective.tasks[0]": {"preset": "MBPP"}}, told=CODE),
+    Case("a held-out task that runs code", {"spec.heldOut.tasks": [{"preset": "MBPP"}]}, told=CODE),
+    Case(
+        "lm-eval's own task that runs code",
+        {"spec.objective.tasks[0]": {"name": "mbpp", "metric": "pass_at_1"}},
+        told=["spec.objective", "take mergesearch_mbpp for mbpp"],
+    ),
     Case("a name of forty-one characters", name="a" * 41, told=["metadata.name", "at most 40", "shorter"]),
     Case("a name with a dot", name="my.search", told=["metadata.name", "letters, digits and -"]),
     Case("a misspelt field", {"spec.search.maxEvaluation": 5}, told=['unknown field "spec.search.maxEvaluation"']),

@@ -729,7 +729,7 @@ INPUTS = (
         "held out a task that the search optimises",
         (("spec.heldOut.tasks[0].name", "so it is not held out"),),
         old=OBJECTIVE,
-        new="  heldOut: {tasks: [{name: gsm8k, metric: exact_match}]}\n  objective:\n",
+        new="  heldOut: {tasks: [{name: gsm8k, metric: exact_match, filter: strict-match}]}\n  objective:\n",
     ),
     BadManifest(
         "preset-twice",
@@ -801,6 +801,188 @@ INPUTS = (
     ),
 )
 """What does not fit together among inputs, volumes and tasks."""
+
+KNOWN = (
+    BadManifest(
+        "preset-runs-code",
+        "took a preset that runs programs, and did not allow it",
+        (
+            (
+                "spec.evaluator.allowCodeExecution",
+                "mergesearch_mbpp_instruct (spec.objective.tasks[0]) runs programs that the model wrote, in a sandbox; "
+                "found false; allowed: true",
+            ),
+        ),
+        old=TASK,
+        new="- {preset: MBPP}",
+    ),
+    BadManifest(
+        "presets-run-code",
+        "optimised and held out such tasks, and forbade it",
+        (
+            (
+                "spec.evaluator.allowCodeExecution",
+                "mergesearch_mbpp_instruct (spec.objective.tasks[0]), mergesearch_mbpp (spec.heldOut.tasks[0]) run "
+                "programs that the model wrote, in a sandbox; found false; allowed: true",
+            ),
+        ),
+        old=f"  objective:\n    tasks:\n      {TASK}\n",
+        new="  objective: {preset: MBPP-IFEval}\n  heldOut: {tasks: [{preset: MBPP, name: mergesearch_mbpp, filter: "
+        "none}]}\n  evaluator: {allowCodeExecution: false}\n",
+    ),
+    BadManifest(
+        "code-beside-the-checkpoints",
+        "took lm-eval's own task that runs programs",
+        (
+            (
+                "spec.objective.tasks[0].name",
+                "lm-eval's own task would run programs that the model wrote beside the checkpoints; "
+                'found "mbpp_instruct"; allowed: mergesearch_mbpp_instruct',
+            ),
+        ),
+        old=TASK,
+        new="- {name: mbpp_instruct, metric: pass_at_1, filter: extract_code}",
+    ),
+    BadManifest(
+        "all-samples-searched",
+        "let the search see all samples of a preset",
+        (
+            (
+                "spec.objective.tasks[0].searchSamples",
+                "1319 of the 1319 documents of gsm8k leave none unseen; found the number 1319; allowed: at most 1318",
+            ),
+        ),
+        old=TASK,
+        new="- {preset: GSM8K, searchSamples: 1319}",
+    ),
+    BadManifest(
+        "too-many-unseen-samples",
+        "asked for more unseen samples than the search of a preset leaves",
+        (
+            (
+                "spec.objective.tasks[0].unseenSamples",
+                "300, but the search leaves 271 of the 541 documents of ifeval unseen; found the number 300; "
+                "allowed: at most 271",
+            ),
+        ),
+        old=TASK,
+        new="- {preset: IFEval, unseenSamples: 300}",
+    ),
+    BadManifest(
+        "too-many-samples-together",
+        "asked for more samples together than a task has",
+        (
+            (
+                "spec.objective.tasks[0].unseenSamples",
+                "400, but the search leaves 319 of the 1319 documents of gsm8k unseen; found the number 400; "
+                "allowed: at most 319",
+            ),
+        ),
+        old=TASK,
+        new=TASK.replace("}", ", searchSamples: 1000, unseenSamples: 400}"),
+    ),
+    BadManifest(
+        "too-many-held-out-samples",
+        "asked for more held-out samples than a preset has",
+        (
+            (
+                "spec.heldOut.tasks[0].unseenSamples",
+                "20000, but mmlu_pro has 12032 documents; found the number 20000; allowed: at most 12032",
+            ),
+        ),
+        old=OBJECTIVE,
+        new="  heldOut: {tasks: [{preset: MMLU-Pro, unseenSamples: 20000}]}\n  objective:\n",
+    ),
+    BadManifest(
+        "range-beyond-the-task",
+        "gave a range that ends behind the last sample of a preset",
+        (
+            (
+                "spec.objective.tasks[0].samples",
+                "stop is 1500, but gsm8k has 1319 documents; found the number 1500; allowed: at most 1319",
+            ),
+        ),
+        old=TASK,
+        new="- {preset: GSM8K, samples: {search: {start: 0, stop: 659}, unseen: {start: 659, stop: 1500}}}",
+    ),
+    BadManifest(
+        "ranges-of-a-group",
+        "gave ranges of a preset that is a group of tasks",
+        (
+            (
+                "spec.objective.tasks[0].samples",
+                "leaderboard_musr is a group of 3 tasks; ranges need a single task; found ranges; "
+                "allowed: searchSamples and unseenSamples",
+            ),
+        ),
+        old=TASK,
+        new="- {preset: MuSR, samples: {search: {start: 0, stop: 100}, unseen: {start: 100, stop: 200}}}",
+    ),
+    BadManifest(
+        "metric-of-another-name",
+        "named the metric of a preset as papers do",
+        (
+            (
+                "spec.objective.tasks[0].metric",
+                'mergesearch_mbpp_instruct cannot be optimised by this metric; found "pass@1"; allowed: pass_at_1; '
+                "did you mean pass_at_1?",
+            ),
+        ),
+        old=f"    tasks:\n      {TASK}\n",
+        new="    tasks: [{preset: MBPP, metric: pass@1}]\n  evaluator: {allowCodeExecution: true}\n",
+    ),
+    BadManifest(
+        "metric-that-is-no-mean",
+        "took a metric that is no mean over samples",
+        (
+            (
+                "spec.objective.tasks[0].metric",
+                'ifeval cannot be optimised by this metric; found "inst_level_strict_acc"; '
+                "allowed: prompt_level_strict_acc or prompt_level_loose_acc; did you mean prompt_level_strict_acc?",
+            ),
+        ),
+        old=TASK,
+        new="- {preset: IFEval, metric: inst_level_strict_acc}",
+    ),
+    BadManifest(
+        "filter-misspelt",
+        "misspelt a filter",
+        (
+            (
+                "spec.objective.tasks[0].filter",
+                'gsm8k has no such filter; found "strictmatch"; allowed: strict-match or flexible-extract; '
+                "did you mean strict-match?",
+            ),
+        ),
+        old="filter: strict-match",
+        new="filter: strictmatch",
+    ),
+    BadManifest(
+        "filter-left-out",
+        "left out the filter of a task that has some",
+        (
+            (
+                "spec.objective.tasks[0].filter",
+                'gsm8k has no such filter; found "none"; allowed: strict-match or flexible-extract',
+            ),
+        ),
+        old=", filter: strict-match",
+        new="",
+    ),
+    BadManifest(
+        "filter-of-the-preset",
+        "took the task for base models, and kept the filter of the preset",
+        (
+            (
+                "spec.objective.tasks[0].filter",
+                'mergesearch_mbpp has no such filter; found "extract_code"; allowed: none',
+            ),
+        ),
+        old=f"    tasks:\n      {TASK}\n",
+        new="    tasks: [{preset: MBPP, name: mergesearch_mbpp}]\n  evaluator: {allowCodeExecution: true}\n",
+    ),
+)
+"""What is known of a task before its data is loaded."""
 
 SEARCH = (
     BadManifest(
@@ -1189,8 +1371,8 @@ spec:
     workspace: {}
   objective:
     tasks:
-      - {name: gsm8k, metric: exact_match, numFewShot: 5}
-      - {name: gsm8k, metric: exact_match}
+      - {name: gsm8k, metric: exact_match, filter: strict-match, numFewShot: 5}
+      - {name: gsm8k, metric: exact_match, filter: strict-match}
   search:
     algorithm: {cmaes: {sigma: 0.5, populationSize: 100}}
     maxEvaluations: 50
@@ -1203,6 +1385,7 @@ SECTIONS: tuple[tuple[str, tuple[BadManifest, ...]], ...] = (
     ("The header", HEADER),
     ("Single fields", FIELDS),
     ("Inputs, volumes and tasks", INPUTS),
+    ("Known tasks", KNOWN),
     ("The search", SEARCH),
     ("Processes and pods", PODS),
     ("Several at once", (MANY,)),

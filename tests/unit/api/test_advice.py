@@ -6,6 +6,7 @@ from mergesearch.api import advice, checks, manifest
 from unit.api import good
 
 OBJECTIVE = "  objective:\n"
+TASK = "{name: gsm8k, metric: exact_match, filter: strict-match}"
 
 
 def minimal(spec: str) -> str:
@@ -126,15 +127,45 @@ CASES = {
         "spec.evaluator.activeDeadlineSeconds",
         "found the number 7200; allowed: at most 5400, the 1h30m of spec.search.maxDuration",
     ),
-    "code_may_run-as-lm-eval-has-it": (
-        good.MINIMAL.replace("{name: gsm8k,", "{name: mbpp_instruct,"),
-        "spec.objective.tasks[0].name",
-        'found "mbpp_instruct"; allowed: mergesearch_mbpp_instruct',
-    ),
     "code_may_run": (
-        good.MINIMAL.replace("{name: gsm8k,", "{name: mergesearch_mbpp,"),
+        good.MINIMAL.replace("{name: gsm8k,", "{name: humaneval,"),
         "spec.objective.tasks[0].name",
-        "runs code that the model wrote",
+        'this task runs code that the model wrote, which is not allowed; found "humaneval"; '
+        "allowed: spec.evaluator.allowCodeExecution: true",
+    ),
+    "code_may_run-of_ones_own": (
+        minimal("  evaluator: {taskFolders: [{path: tasks}]}\n").replace("{name: gsm8k,", "{name: mbpp,"),
+        "spec.objective.tasks[0].name",
+        "this task runs code that the model wrote",
+    ),
+    "known_tasks_are_meant-samples": (
+        full("searchSamples: 250", "searchSamples: 600"),
+        "spec.objective.tasks[0].searchSamples",
+        "600 of the 541 documents of ifeval leave none unseen, unless taskFolders or the image have another task; "
+        "found the number 600; allowed: at most 540",
+    ),
+    "known_tasks_are_meant-metric": (
+        full("prompt_level_strict_acc", "inst_level_strict_acc"),
+        "spec.objective.tasks[0].metric",
+        "ifeval cannot be optimised by this metric, unless taskFolders or the image have another task; "
+        'found "inst_level_strict_acc"; allowed: prompt_level_strict_acc or prompt_level_loose_acc; '
+        "did you mean prompt_level_strict_acc?",
+    ),
+    "prompts_suit_the_model": (
+        good.MINIMAL.replace(TASK, "{preset: IFEval, chatTemplate: false}"),
+        "spec.objective.tasks[0].chatTemplate",
+        "ifeval is made for models that chat, and is asked without their chat template; found false; "
+        "allowed: true, unless the checkpoints have no chat template",
+    ),
+    "prompts_suit_the_model-held_out": (
+        minimal("  heldOut: {tasks: [{name: ifeval, metric: prompt_level_strict_acc}]}\n"),
+        "spec.heldOut.tasks[0].chatTemplate",
+        "is asked without their chat template",
+    ),
+    "prompts_suit_the_model-code": (
+        minimal("  evaluator: {allowCodeExecution: true}\n").replace(TASK, "{preset: MBPP, chatTemplate: false}"),
+        "spec.objective.tasks[0].chatTemplate",
+        "without their chat template; for base models there is mergesearch_mbpp, with the filter none; found false",
     ),
     "search_is_meant_to_wait": (
         full("suspend: false", "suspend: true"),
@@ -168,7 +199,18 @@ def test_advice_is_given_beside_problems_but_not_about_what_is_broken() -> None:
     assert [tip.path for tip in examined.advice] == ["spec.suspend"]
 
 
-def test_tasks_that_run_code_need_no_advice_where_code_may_run() -> None:
-    text = minimal("  evaluator: {allowCodeExecution: true}\n").replace("{name: gsm8k,", "{name: mergesearch_mbpp,")
+SUITED = {
+    "code that may run": "{name: humaneval, metric: pass@1}",
+    "a base model": "{preset: MBPP, name: mergesearch_mbpp, filter: none, chatTemplate: false}",
+    "likelihoods and word problems of a base model": "{preset: GSM8K, chatTemplate: false}",
+    "chat": "{preset: MBPP}",
+}
 
-    assert manifest.examine(text).advice == ()
+
+@pytest.mark.parametrize("task", SUITED.values(), ids=SUITED)
+def test_what_suits_the_task_needs_no_advice(task: str) -> None:
+    text = minimal("  evaluator: {allowCodeExecution: true}\n").replace(TASK, task)
+
+    examined = manifest.examine(text)
+
+    assert (examined.problems, examined.advice) == ((), ())

@@ -96,9 +96,11 @@ def test_a_preset_of_an_objective_stands_for_its_tasks_in_order(name: presets.Ob
 @pytest.mark.parametrize(
     "tasks",
     [
-        pytest.param("    preset: MBPP-IFEval-GSM8K\n", id="of-all"),
+        pytest.param("    preset: MBPP-IFEval-GSM8K\n  evaluator: {allowCodeExecution: true}\n", id="of-all"),
         # A value that is the default of its field, and not what the preset says.
-        pytest.param("    tasks: [{preset: GSM8K, filter: none, chatTemplate: false}]\n", id="with-overrides"),
+        pytest.param(
+            "    tasks: [{preset: GSM8K, name: mine, filter: none, chatTemplate: false}]\n", id="with-overrides"
+        ),
     ],
 )
 def test_what_a_preset_has_filled_in_reads_back_as_it_was_written(tasks: str) -> None:
@@ -112,13 +114,57 @@ def test_what_a_preset_has_filled_in_reads_back_as_it_was_written(tasks: str) ->
     assert type(resource).model_validate(resource.to_document()) == resource
 
 
-def test_a_preset_that_runs_code_is_advised_to_allow_it() -> None:
-    text = good.MINIMAL.replace(ALONE, "    preset: MBPP-IFEval\n")
+@pytest.mark.parametrize("name", presets.TASKS)
+def test_a_preset_is_allowed_by_what_is_known_of_its_task(name: str) -> None:
+    tasks = f"    tasks: [{{preset: {name}}}]\n  evaluator: {{allowCodeExecution: true}}\n"
 
-    (advice,) = manifest.examine(text).advice
+    examined = manifest.examine(good.MINIMAL.replace(ALONE, tasks))
 
-    assert "runs code that the model wrote" in str(advice)
-    assert advice.line == 15
+    assert (examined.problems, examined.advice) == ((), ())
+
+
+TOO_MANY = "searchSamples: 5000, metric: accuracy, filter: strict}"
+
+
+def test_a_task_of_ones_own_in_the_place_of_a_presets_has_samples_and_scores_that_nobody_knows() -> None:
+    tasks = f"    tasks: [{{preset: GSM8K, name: my_gsm8k, {TOO_MANY}]\n"
+
+    examined = manifest.examine(good.MINIMAL.replace(ALONE, tasks))
+
+    assert (examined.problems, examined.advice) == ((), ())
+
+
+OWN = {
+    "folders": "{taskFolders: [{path: tasks}]}",
+    "image": "{image: registry.example.com/evaluator}",
+}
+
+
+@pytest.mark.parametrize("evaluator", OWN.values(), ids=OWN)
+def test_where_a_name_may_mean_a_task_of_ones_own_what_is_known_is_advice(evaluator: str) -> None:
+    tasks = f"    tasks: [{{preset: GSM8K, {TOO_MANY}]\n  evaluator: {evaluator}\n"
+
+    examined = manifest.examine(good.MINIMAL.replace(ALONE, tasks))
+
+    assert examined.problems == ()
+    assert [tip.path.removeprefix("spec.objective.tasks[0].") for tip in examined.advice] == [
+        "searchSamples",
+        "metric",
+        "filter",
+    ]
+
+
+MISSPELT = {"gsm-8k": "GSM8K", "mbpp": "MBPP", "IF-Eval": "IFEval", "MMLUPro": "MMLU-Pro", "musr": "MuSR", "Arc": ""}
+
+
+@pytest.mark.parametrize(("written", "meant"), MISSPELT.items(), ids=MISSPELT)
+def test_a_misspelt_preset_is_told_once_with_all_that_there_are(written: str, meant: str) -> None:
+    (told,) = manifest.problems(
+        good.MINIMAL.replace(ALONE, f"    tasks: [{{preset: {written}, searchSamples: 5000}}]\n")
+    )
+
+    assert (told.path, told.nearest) == ("spec.objective.tasks[0].preset", meant)
+    assert told.allowed == "MBPP, GSM8K, IFEval, MMLU-Pro or MuSR"
 
 
 def test_fields_of_a_preset_must_be_spelt_as_in_a_manifest() -> None:

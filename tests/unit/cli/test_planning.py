@@ -157,6 +157,40 @@ def test_where_nobody_knows_the_unseen_samples_it_says_so(parts: dict[str, Any],
     assert "--unseen-samples" in found
 
 
+PROVABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "presets": (
+        {"objective": {"preset": "MBPP-IFEval"}},
+        "Samples of each task: mergesearch_mbpp_instruct 250 to search and 250 unseen; ifeval 270 to search and 271 "
+        "unseen. Smallest provable gain: a gain of 5.8 points over a baseline is proven four times in five, a smaller "
+        "one less often; unseen samples: 250 of mergesearch_mbpp_instruct and 271 of ifeval, 3 finalists, two models "
+        "that differ on one sample in five.",
+    ),
+    "unseen samples that are bounded": (
+        {"objective": {"tasks": [{**TASK, "unseenSamples": 100}]}},
+        "Samples of each task: a 20 to search and 100 unseen. Smallest provable gain: a gain of 12.7 points",
+    ),
+    "one of two": (
+        {"objective": {"tasks": [{**TASK, "unseenSamples": 100}, {"name": "b", "metric": "acc"}]}},
+        "Samples of each task: a 20 to search and 100 unseen; b half of its documents to search and all others unseen. "
+        "Smallest provable gain: not known before the preflight has counted the documents of b. unseenSamples of each "
+        "task tells it now.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "told"), PROVABLE.values(), ids=PROVABLE)
+def test_it_says_what_the_search_can_prove_or_why_nobody_knows(
+    parts: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    assert told in planned(tmp_path, **parts, evaluator={"allowCodeExecution": True})
+
+
+def test_samples_of_presets_need_no_counting(tmp_path: Path) -> None:
+    found = planned(tmp_path, seconds=10.0, objective={"tasks": [{"preset": "IFEval"}]}, search=SHORT)
+    assert "Each confirmation scores 271 samples, 1.0 times as long" in found
+    assert "only the preflight" not in found
+
+
 @pytest.mark.parametrize("seconds", [None, 10.0])
 def test_it_says_on_what_the_seconds_are_measured(seconds: float | None, tmp_path: Path) -> None:
     found = planned(tmp_path, seconds=seconds, objective={"tasks": [TASK, {**TASK, "name": "b"}]})

@@ -48,6 +48,17 @@ def test_no_row_of_the_picture_is_empty_at_any_moment(history: History) -> None:
             assert not {"candidates", "time", "in flight", "generation", "baselines"} & set(lines), lines
 
 
+def test_what_can_be_proven_is_said_once_in_the_log_and_in_the_picture_until_the_winner_is_known(
+    history: History,
+) -> None:
+    lines = shown(history, [(status, Activity()) for status in history.statuses])
+    (said,) = [line for line in lines if line.startswith("The preflight has passed: a gain of ")]
+    assert said.endswith(str(history.end.preflight.provable))
+    for status in history.statuses:
+        known = bool(status.preflight.tasks) and not status.preflight_due and status.confirmed is None
+        assert ("can prove" in labels(pictured(with_status(history.resource, status)))) is known
+
+
 def test_before_the_first_candidate_the_baselines_are_counted(history: History) -> None:
     before = history.first(lambda status: any(r.state is RecordState.SCORED for r in status.baselines))
     assert "baselines" in labels(pictured(with_status(history.resource, before)))

@@ -19,6 +19,8 @@ WHOLE = {
     "task_names_are_file_names",
     "samples_are_chosen_once",
     "sample_ranges_are_apart",
+    "code_is_allowed",
+    "code_runs_in_the_sandbox",
     "task_weights_have_an_effect",
     "goal_is_above_zero",
     "numbers_are_of_this_world",

@@ -4,13 +4,14 @@ it.
 
 import itertools
 import math
+import re
 
 import pytest
 
 from mergesearch.api.resource import MergeSearch
 from mergesearch.api.spec import Algorithm
 from mergesearch.api.status import Phase, RecordKind
-from mergesearch.lifecycle import baselines
+from mergesearch.lifecycle import baselines, provable
 from mergesearch.report import analysis, summary
 from mergesearch.report.correlation import Correlations
 from unit.examples import paper
@@ -91,6 +92,17 @@ def test_one_command_lists_all_searches_of_the_scale() -> None:
     """By their label, which the table of `mergesearch compare` is made from."""
     for file in SCALE:
         assert "labels: {experiment: paper-scale}" in (paper.EXAMPLES / file).read_text()
+
+
+@pytest.mark.parametrize("file", OVER_ALL)
+def test_what_each_can_prove_stands_in_the_readme(file: str) -> None:
+    spec = paper.examples()[file].spec
+    unseen = [share.unseen for share in provable.expected(spec) if share.unseen is not None]
+    assert len(unseen) == len(spec.objective.tasks)
+    presets = re.search(r"preset: (MBPP|MMLU)\S*?(?=\s|})", (paper.EXAMPLES / file).read_text())
+    assert presets is not None
+    gain = 100.0 * provable.smallest_gain(spec, unseen)
+    assert f"| {presets.group().removeprefix('preset: ')} | {gain:.1f} |" in (paper.EXAMPLES / "README.md").read_text()
 
 
 # --- Known answers ---

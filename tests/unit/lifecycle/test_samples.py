@@ -154,19 +154,21 @@ PROBLEMS: dict[str, tuple[dict[str, Any], Sequence[int], Sequence[int], str]] = 
         {"samples": RANGES},
         (100,),
         (7,),
-        "spec.objective.tasks[0].samples: stop is 101, but a has 100 documents",
+        "spec.objective.tasks[0].samples: stop is 101, but a has 100 documents; at most 100",
     ),
     "ranges of a group": (
         {"samples": RANGES},
         (100, 100),
         (7,),
-        "spec.objective.tasks[0].samples: a is a group of 2 tasks; ranges need a single task",
+        "spec.objective.tasks[0].samples: a is a group of 2 tasks; ranges need a single task; searchSamples and "
+        "unseenSamples",
     ),
     "more unseen than are left": (
         {"searchSamples": 60, "unseenSamples": 41},
         (60, 40),
         (7,),
-        "spec.objective.tasks[0].unseenSamples: 41, but the search leaves 40 of the 100 documents of a unseen",
+        "spec.objective.tasks[0].unseenSamples: 41, but the search leaves 40 of the 100 documents of a unseen; at "
+        "most 40",
     ),
     "an empty held-out task": ({}, (100,), (0, 0), "spec.heldOut.tasks[0]: h has no documents"),
 }
@@ -184,7 +186,7 @@ def test_more_held_out_samples_than_there_are_is_a_problem() -> None:
     held_out = {"tasks": [{"name": "h", "metric": "acc", "unseenSamples": 8}]}
     what = resource(objective={"tasks": [{"name": "a", "metric": "acc"}]}, heldOut=held_out)
     found = list(samples.problems(what.spec, facts((10,), (7,))))
-    assert found == ["spec.heldOut.tasks[0].unseenSamples: 8, but h has 7 documents"]
+    assert found == ["spec.heldOut.tasks[0].unseenSamples: 8, but h has 7 documents; at most 7"]
 
 
 def test_every_problem_is_named() -> None:

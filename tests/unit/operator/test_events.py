@@ -46,6 +46,11 @@ def test_a_calm_search_tells_its_phases_its_bests_and_its_end() -> None:
     assert end == "12 of 12 evaluations"
 
 
+def test_what_can_be_proven_is_told_once_the_preflight_has_passed() -> None:
+    (passed,) = [note for note in told(Bench(RESOURCE)) if note.reason == "Baselines"]
+    assert passed.message.startswith("the preflight has passed: a gain of 6.6 points over a baseline is proven")
+
+
 def test_a_better_candidate_is_told_beside_the_best_baseline() -> None:
     bench = Bench(RESOURCE)
     bench.world.landscape = lambda weights, _task, split: 0.99 if split == "again" else 0.5 + weights[0] / 10
