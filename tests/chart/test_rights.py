@@ -55,7 +55,7 @@ def test_the_charts_account_may_do_what_searches_need_and_nothing_else(
 
     user = f"system:serviceaccount:{system}:{account}"
     granted = {right for role in rendered if role["metadata"]["name"] in _bound(rendered) for right in _rights(role)}
-    bed.wait(lambda: granted <= _used(bed, user), seconds=20, what=lambda: f"never used: {granted - _used(bed, user)}")
+    bed.wait(lambda: granted <= _used(bed, user), seconds=120, what=lambda: f"never used: {granted - _used(bed, user)}")
     assert _used(bed, user) == granted
     assert _refused(bed, user) == []
     assert operator.stop() == 0

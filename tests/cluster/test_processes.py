@@ -18,7 +18,7 @@ SLEEP = ["/bin/sleep", "300"]
 
 def started(program: Program, command: list[str], *, attached: bool = False) -> int:
     program.start(command, attached=attached)
-    waiting.until("it runs", lambda: program.running() is not None, seconds=20)
+    waiting.until("it runs", lambda: program.running() is not None, seconds=120)
     pid = program.running()
     assert pid is not None
     return pid
@@ -86,7 +86,7 @@ def test_a_program_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> N
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(300)"
     )
     pid = started(program, [sys.executable, "-c", deaf])
-    waiting.until("it is deaf", lambda: "deaf" in program.tail(), seconds=20)
+    waiting.until("it is deaf", lambda: "deaf" in program.tail(), seconds=120)
 
     program.stop(patience=0.2)
 
@@ -97,7 +97,7 @@ def test_a_program_that_ends_by_itself_is_seen_and_its_log_says_why(tmp_path: Pa
     program = Program(tmp_path, "short")
     program.start(["/bin/ls", "/no/such/folder"])
 
-    waiting.until("it has ended", program.exited, seconds=20)
+    waiting.until("it has ended", program.exited, seconds=120)
 
     assert program.running() is None
     assert "/no/such/folder" in program.tail()
@@ -115,7 +115,7 @@ time.sleep(300)
 """
     path = str(Path(processes.__file__).parents[1])
     starter = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path})
-    waiting.until("it runs", lambda: program.running() is not None, seconds=20)
+    waiting.until("it runs", lambda: program.running() is not None, seconds=120)
     pid = program.running()
     assert pid is not None
 
@@ -123,7 +123,7 @@ time.sleep(300)
     starter.wait()
 
     if attached:
-        waiting.until("it has ended", lambda: not is_alive(pid), seconds=20)
+        waiting.until("it has ended", lambda: not is_alive(pid), seconds=120)
     else:
         time.sleep(0.2)
         assert is_alive(pid)

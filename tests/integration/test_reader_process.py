@@ -35,7 +35,7 @@ def read(workspace: Path, paths: tuple[str, ...] = PATHS, answers: tuple[str, ..
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     printed = [REPORT.validate_json(line) for line in ended.stdout.splitlines()]

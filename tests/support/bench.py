@@ -71,6 +71,14 @@ class Bench:
         """Ask the evaluator for a fault."""
         (self.folder / "faults" / name).write_text(str(times))
 
+    def hold(self) -> None:
+        """Let no evaluation that begins from now on end: the search cannot, however slow the machine is."""
+        self.fault("hang", 1000)
+
+    def release(self) -> None:
+        """Let the next evaluations end again."""
+        (self.folder / "faults" / "hang").unlink()
+
 
 def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Four checkpoints, two tasks, sixteen evaluations in two generations."""

@@ -75,7 +75,7 @@ class OperatorProcess:
             self.signal_kill()
         self.wait()
 
-    def stop(self, seconds: float = 30) -> int | None:
+    def stop(self, seconds: float = 120) -> int | None:
         """Ask it to end; returns its exit code."""
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
@@ -87,7 +87,7 @@ class OperatorProcess:
         """Of the last one that has ended."""
         return None if self._process is None else self._process.exitcode
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait(self, seconds: float = 120) -> None:
         """Until it has ended."""
         if self._process is not None:
             self._process.join(seconds)
@@ -130,12 +130,12 @@ def _run(environment: dict[str, str], log: str) -> None:
 
 
 def _read(url: str) -> tuple[int, str]:
-    """Code and text; 0 and nothing while nobody listens."""
+    """Code and text; 0 and nothing while nobody listens or answers."""
     try:
         with urllib.request.urlopen(url, timeout=20) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-    except urllib.error.URLError:
+    except OSError:
         return 0, ""

@@ -59,6 +59,6 @@ class Quickstart:
     def run(self, **search: Any) -> str:
         """Run to the end; returns what was printed."""
         process = self.start(**search)
-        output, _ = process.communicate(timeout=900)
+        output, _ = process.communicate(timeout=3600)
         assert process.returncode == 0, output
         return output

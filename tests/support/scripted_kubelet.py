@@ -117,8 +117,9 @@ class ScriptedKubelet:
             refused = self.start(pod, request)
             self._started[uid] = math.inf if refused is not None else time.monotonic()
             self._write(pod, refused or self.running())
-        elif time.monotonic() - self._started[uid] >= self.run_seconds and not self.held(request):
-            self._write(pod, self.fault(pod, request) or self._done(pod, request))
+            return
+        over = time.monotonic() - self._started[uid] >= self.run_seconds and not self.held(request)
+        if over and self._write(pod, self.fault(pod, request) or self._done(pod, request)):
             self.ended.append((pod["metadata"]["name"], time.time()))
 
     def _done(self, pod: Document, request: Request) -> Document:

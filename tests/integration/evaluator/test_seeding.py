@@ -31,6 +31,6 @@ def test_the_language_of_an_answer_is_guessed_alike_each_time() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=1200,
     )
     assert done.stdout.split() == ["True", "1"], done.stderr[-2000:]

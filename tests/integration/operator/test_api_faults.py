@@ -90,7 +90,7 @@ def test_a_pause_that_the_server_asks_for_is_kept_whatever_happens_meanwhile(bed
         if not _own(call) or refused:
             return None
         refused.append(call)
-        return Fault(answer=429, reason="TooManyRequests", headers={"Retry-After": "5"})
+        return Fault(answer=429, reason="TooManyRequests", headers={"Retry-After": "15"})
 
     def _own(call: Call) -> bool:
         return call.resource == "mergesearches" and call.path.endswith("/soup")

@@ -39,7 +39,7 @@ def test_the_installed_command_searches_and_ends_when_it_is_asked_to(bed: Bed) -
             bed.create()
             bed.until_complete()
             process.terminate()
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=120)
         finally:
             process.kill()
     assert process.returncode == 0

@@ -136,7 +136,7 @@ def run(program: str, folders: str, *arguments: str, home: str = "/nonexistent")
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.strip()

@@ -18,7 +18,7 @@ from mergesearch_merger.plan import Unit
 from mergesearch_merger.slots import Slot
 
 NAMES = ("read", "merge", "write")
-GUARD_SECONDS = 10.0
+GUARD_SECONDS = 60.0
 
 
 class BrokenError(Exception):
