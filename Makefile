@@ -10,7 +10,9 @@ BIN := $(VENV)/bin
 # --no-deps: a constraint file is the whole set, and nothing that it does not name is installed.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PINNED := $(INSTALL) --require-hashes --build-constraints constraints/bootstrap.txt
-OWN := $(INSTALL) --no-build-isolation
+# What is installed already is built anew all the same: uv does not see that a file has changed.
+OWN := $(INSTALL) --no-build-isolation --reinstall-package mergesearch
+BUILD := hatch_build.py merger_image/mergesearch_merger/kernel.c
 
 .PHONY: help
 help:  ## List the targets
@@ -24,13 +26,13 @@ $(VENV)/.bootstrap: constraints/bootstrap.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints/bootstrap.txt
 	@touch $@
 
-$(VENV)/.local: constraints/local.txt pyproject.toml $(VENV)/.bootstrap
+$(VENV)/.local: constraints/local.txt pyproject.toml $(BUILD) $(VENV)/.bootstrap
 	$(PINNED) -r constraints/local.txt
 	$(OWN) --editable .
 	@touch $@
 
 SHIM := evaluator_image/vllm_cpu_shim
-$(VENV)/.dev: constraints/dev.txt pyproject.toml $(wildcard $(SHIM)/*) $(VENV)/.bootstrap
+$(VENV)/.dev: constraints/dev.txt pyproject.toml $(BUILD) $(wildcard $(SHIM)/*) $(VENV)/.bootstrap
 	$(PINNED) -r constraints/dev.txt
 	$(OWN) --editable . ./$(SHIM)
 	@touch $@ $(VENV)/.local
@@ -132,4 +134,4 @@ clean:  ## Remove caches and builds
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 clean-all: clean  ## Remove the environment, the demo and what benchmarks keep as well
-	rm -rf $(VENV) .demo .bench-merge .bench-search
+	rm -rf $(VENV) .demo .bench-merge .bench-search merger_image/mergesearch_merger/*.so

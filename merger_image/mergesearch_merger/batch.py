@@ -3,7 +3,7 @@ whoever knows where it belongs: a whole merge, or a slice of one.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from mergesearch_merger import (
     compatibility,
     dtypes,
     findings,
+    kernels,
     machine,
     nonfinite,
     progress,
@@ -29,7 +30,7 @@ from mergesearch_merger.inputs import Inputs
 from mergesearch_merger.output import Output
 from mergesearch_merger.prepared import Cost, Prepared
 from mergesearch_merger.settings import Settings
-from mergesearch_merger.streaming import Arithmetic, Job, Outcome, Pass
+from mergesearch_merger.streaming import Job, Outcome, Pass
 
 SPARE_FILES = 64
 """That a process opens besides those of the merge."""
@@ -93,7 +94,9 @@ class Batch:
             compared = inputs.check_tied(tied) if tied is not None and self._writes(tied.embedding) else 0
             for output in self._outputs:
                 output.create()
-            work = self._pass(inputs)
+            kernel = kernels.choose([one.dtypes for one in prepared.read], self._dtype, limits)
+            work = self._pass(inputs, kernel)
+            say(progress.start(kernel.name, kernel.reason, len(work.jobs), len(prepared.read), self._budget.workers))
             self._run(work, say)
             work.bytes_read += compared
             failures = [
@@ -134,7 +137,7 @@ class Batch:
         shards = (self._prepared.layout.shards[number] for number in self._shards)
         return any(held.name == tensor for shard in shards for held in shard.tensors)
 
-    def _pass(self, inputs: Inputs) -> Pass:
+    def _pass(self, inputs: Inputs, kernel: kernels.Choice) -> Pass:
         prepared, limits = self._prepared, self._limits
         jobs = [
             Job(
@@ -145,7 +148,7 @@ class Batch:
             for candidate, output in zip(prepared.candidates, self._outputs, strict=True)
         ]
         plan = plans.Plan(prepared.layout, prepared.read, len(jobs), self._budget.slot_bytes, limits.chunk_bytes)
-        arithmetic = _arithmetic([job.weights for job in jobs], self._dtype, limits)
+        arithmetic = kernels.arithmetic(kernel, [job.weights for job in jobs], self._dtype, limits)
         return Pass(plan, inputs, jobs, arithmetic, self._budget, self._shards)
 
     def _require_unchanged(self) -> None:
@@ -172,20 +175,3 @@ def choose_budget(prepared: Prepared, limits: Settings, dtype: str) -> budgets.B
         return budgets.choose(work, limits.threads, limits.memory_bytes, limits.slot_bytes)
     except budgets.BudgetError as error:
         raise InvalidRequestError(f"{error}; give the merger more memory", reason=Reason.OUT_OF_MEMORY) from error
-
-
-def _arithmetic(weights: Sequence[Sequence[float]], dtype: str, limits: Settings) -> Arithmetic:
-    """Imported late, since each brings a framework that the other does not need. Raises InvalidRequestError."""
-    if limits.device == "cpu":
-        from mergesearch_merger import kernel
-
-        return kernel.Arithmetic(weights, dtype, limits.tile_bytes)
-    try:
-        from mergesearch_merger import torch_kernel
-    except ModuleNotFoundError as error:
-        raise InvalidRequestError(
-            f"device {limits.device!r}: this image holds no {error.name}; docs/operations.md says how one is built "
-            "that does",
-            reason=Reason.MALFORMED_REQUEST,
-        ) from error
-    return torch_kernel.on_cuda(weights, dtype)

@@ -5,7 +5,7 @@ gets shorter, not the slot larger: so memory depends neither on the inputs' numb
 their tensors it does, since all headers are held.
 
     memory  = BASE_BYTES + tensors x TENSOR_BYTES + slots x slot + workers x scratch
-    scratch = tile x (candidates + 3) as sums, and as indices where there is fp16
+    scratch = tile x (candidates + 3) as sums, and as indices where there is fp16; the compiled kernel needs none
 """
 
 from collections.abc import Sequence

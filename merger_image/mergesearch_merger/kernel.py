@@ -22,8 +22,12 @@ error of it; then it is the neighbour on the other side of the tie.
 
 Where all that is read and written is bf16, two elements are widened at once, as the halves of one 32-bit word: the
 buffers then hold the even elements, and after them the odd ones. Nobody but `load` and `round` knows of that.
+
+There a compiled library takes the place of these buffers, if it is given: `kernel.c` does the same in one pass over
+each input. What is here is its reference, and does all else.
 """
 
+import functools
 import mmap
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +35,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mergesearch_merger import buffers, dtypes
+from mergesearch_merger import buffers, compiled, dtypes
 from mergesearch_merger.plan import Run
 from mergesearch_merger.slots import NotFinite, Place, Slot
 
@@ -154,9 +158,16 @@ class Kernel:
 class Arithmetic:
     """Merges units on a processor; one for all threads, each of which has a `worker`."""
 
-    def __init__(self, weights: Sequence[Sequence[float]], output: str, tile_bytes: int) -> None:
-        """`weights` of every candidate, one for each input of the plan."""
+    def __init__(
+        self,
+        weights: Sequence[Sequence[float]],
+        output: str,
+        tile_bytes: int,
+        library: compiled.Library | None = None,
+    ) -> None:
+        """`weights` of every candidate, one for each input of the plan; without `library` numpy does all."""
         self._weights = weights
+        self._library = library
         self._output = output
         self._tile_bytes = tile_bytes
 
@@ -166,15 +177,17 @@ class Arithmetic:
 
     def worker(self) -> "Worker":
         """For one thread."""
-        return Worker(self._weights, Kernel(self._tile_bytes, len(self._weights), self._output))
+        kernel = Kernel(self._tile_bytes, len(self._weights), self._output)
+        return Worker(self._weights, kernel, compiled.Sums(self._library, self._weights) if self._library else None)
 
 
 class Worker:
     """Merges units in one thread."""
 
-    def __init__(self, weights: Sequence[Sequence[float]], kernel: Kernel) -> None:
+    def __init__(self, weights: Sequence[Sequence[float]], kernel: Kernel, sums: compiled.Sums | None) -> None:
         self._weights = weights
         self._kernel = kernel
+        self._sums = sums
 
     def merge(self, slot: Slot) -> None:
         """Fill the slot's outputs from what was read into it, and note what is not finite or not equal."""
@@ -186,26 +199,42 @@ class Worker:
                 if run.tensor.dtype in dtypes.BUFFERS:
                     buffers.copy(slot, run, self._weights, outputs)
                 else:
-                    for first in range(0, run.elements, self._kernel.tile_elements):
-                        self._tile(slot, run, first, outputs)
+                    self._run(slot, run, outputs)
 
-    def _tile(self, slot: Slot, run: Run, first: int, outputs: Sequence[memoryview]) -> None:
-        elements = min(self._kernel.tile_elements, run.elements - first)
+    def _run(self, slot: Slot, run: Run, outputs: Sequence[memoryview]) -> None:
+        inputs = [slot.memory[at : at + run.elements * dtypes.width(dtype)] for at, dtype in run.sources]
+        begin = run.offset - slot.held.begin
+        into = [output[begin : begin + run.size] for output in outputs]
+        if self._sums is not None and self._sums.suit(run):
+            tile = self._sums.tiles(inputs, into)
+        else:
+            tile = functools.partial(self._tile, run, inputs, into)
+        for first in range(0, run.elements, self._kernel.tile_elements):
+            elements = min(self._kernel.tile_elements, run.elements - first)
+            for candidate, (nans, infinite) in enumerate(tile(first, elements)):
+                if nans or infinite:
+                    offset = run.offset + first * dtypes.width(run.tensor.dtype)
+                    place = Place(slot.held.shard, offset, run.tensor, run.first + first, elements)
+                    slot.not_finite.append(NotFinite(candidate, place, nans, infinite))
+
+    def _tile(
+        self, run: Run, inputs: Sequence[memoryview], into: Sequence[memoryview], first: int, elements: int
+    ) -> list[tuple[int, int]]:
+        """A `compiled.Tile`, by numpy."""
         self._kernel.begin(elements, [dtype for _, dtype in run.sources])
-        begun = [False] * len(outputs)
-        for number, (at, dtype) in enumerate(run.sources):
-            width = dtypes.width(dtype)
-            begin = at + first * width
-            self._kernel.load(slot.memory[begin : begin + elements * width], dtype)
+        begun = [False] * len(into)
+        for number, (stored, (_, dtype)) in enumerate(zip(inputs, run.sources, strict=True)):
+            self._kernel.load(_part(stored, first, elements, dtype), dtype)
             for candidate, weights in enumerate(self._weights):
                 if weights[number] != 0.0:
                     self._kernel.add(candidate, weights[number], first=not begun[candidate])
                     begun[candidate] = True
-        width = dtypes.width(run.tensor.dtype)
-        offset = run.offset + first * width
-        begin = offset - slot.held.begin
-        for candidate, output in enumerate(outputs):
-            nans, infinite = self._kernel.round(candidate, output[begin : begin + elements * width])
-            if nans or infinite:
-                place = Place(slot.held.shard, offset, run.tensor, run.first + first, elements)
-                slot.not_finite.append(NotFinite(candidate, place, nans, infinite))
+        return [
+            self._kernel.round(candidate, _part(output, first, elements, run.tensor.dtype))
+            for candidate, output in enumerate(into)
+        ]
+
+
+def _part(memory: memoryview, first: int, elements: int, dtype: str) -> memoryview:
+    width = dtypes.width(dtype)
+    return memory[first * width : (first + elements) * width]

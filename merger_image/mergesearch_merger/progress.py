@@ -1,5 +1,6 @@
 """How far a merge is: lines of key and value for a log, or a bar on a terminal."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,12 @@ class Meter:
         if self._bar:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
+
+
+def start(kernel: str, reason: str, candidates: int, inputs: int, threads: int) -> str:
+    """`merging kernel=numpy candidates=1 inputs=8 threads=2 reason="..."`: what sums, and why not the library."""
+    told = f" reason={json.dumps(reason)}" if reason else ""
+    return f"merging kernel={kernel} candidates={candidates} inputs={inputs} threads={threads}{told}"
 
 
 def line(done: int, total: int, seconds: float) -> str:

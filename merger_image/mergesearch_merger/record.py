@@ -45,9 +45,9 @@ class MergeRecord(Model):
     versions: dict[str, str]
 
 
-def versions(device: str) -> dict[str, str]:
-    """Versions of what determines the bytes of a merge."""
-    found = {"python": platform.python_version()}
+def versions(device: str, kernel: str) -> dict[str, str]:
+    """Versions of what determines the bytes of a merge, and the name of what sums."""
+    found = {"python": platform.python_version(), "kernel": kernel}
     for name in DISTRIBUTIONS[device]:
         try:
             found[name] = metadata.version(name)

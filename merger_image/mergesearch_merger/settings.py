@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mergesearch.contract import SLICE_VARIABLE
-from mergesearch_merger import budget, linux, machine
+from mergesearch_merger import budget, compiled, linux, machine
 
 THREADS_VARIABLE = "MERGESEARCH_MERGER_THREADS"
 """Environment variable that says the same as --threads."""
@@ -94,6 +94,8 @@ class Settings:
     slot_bytes: int = budget.LARGEST_SLOT_BYTES
     tile_bytes: int = field(default_factory=default_tile)
     chunk_bytes: int = DIGEST_CHUNK_BYTES
+    library: Path = compiled.LIBRARY
+    """Where the compiled kernel lies, if there is one."""
     free_bytes: Callable[[Path], int] = free_bytes
     system: linux.System = field(default_factory=linux.System)
 

@@ -123,6 +123,11 @@ class Answered:
     reports: tuple[Report, ...]
     progress: tuple[str, ...]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What it warned of on the way."""
+        return tuple(line for line in self.progress if line.startswith("warning"))
+
 
 @dataclass(frozen=True)
 class Scene:

@@ -139,7 +139,7 @@ def require_merge_of(stored: Sequence[Stored], output: Dtype, root: Path) -> Non
     answered = scene.ask(scenes.a_request("abc", WEIGHTS, dtype=output, max_shard_bytes=2048))
 
     assert answered.exit.code == ExitCode.DONE, answered.exit.message
-    assert answered.progress == ()
+    assert answered.warnings == ()
     found = merged_tensors(scene.merged())
     assert found.keys() == set(NAMES)
     assert {name: found[name] for name in BUFFERS} == BUFFERS

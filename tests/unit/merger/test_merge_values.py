@@ -169,7 +169,7 @@ def test_scalars_empty_tensors_and_equal_buffers_are_merged(tmp_path: Path) -> N
 
     found = torch_checkpoints.load(scene.merged())
     assert answered.exit.code == ExitCode.DONE
-    assert answered.progress == ()
+    assert answered.warnings == ()
     assert found["scale"].item() == 1.0
     assert found["scale"].shape == ()
     assert found["nothing"].shape == (0, 3)
@@ -187,7 +187,7 @@ def test_buffers_that_differ_are_taken_from_the_first_checkpoint_that_is_read_wi
 
     first, second, third = (torch_checkpoints.load(scene.merged(f"g0-{n}"))["positions"].tolist() for n in range(3))
     assert (first, second, third) == ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8], [0, 1, 2, 3, 4])
-    (warning,) = answered.progress
+    (warning,) = answered.warnings
     assert "candidate g0-0: 1 buffer not equal in all checkpoints" in warning
     assert "taken from checkpoints/a: 'positions'" in warning
 

@@ -263,7 +263,7 @@ def test_a_batch_of_which_some_slices_are_there_is_completed_with_its_warnings(s
     answered = scene.ask(both, own(1))
 
     assert answered.exit.code == ExitCode.DONE
-    warnings = [line for line in answered.progress if line.startswith("warning")]
+    warnings = answered.warnings
     assert len(warnings) == 1
     assert "candidate g0-1" in warnings[0]
     assert "taken from checkpoints/a" in warnings[0]
