@@ -17,7 +17,7 @@ IN_TREE = Path("merger_image", INSIDE)
 needs_compiler = pytest.mark.skipif(
     shutil.which((os.environ.get("CC") or "cc").split()[0]) is None, reason="no C compiler here"
 )
-USUAL = {}
+USUAL: dict[str, str] = {}
 NO_COMPILER = {"CC": "/nowhere/cc"}
 FAILING = {"CC": "false"}
 REQUIRED = {"MERGESEARCH_KERNEL": "required"}
