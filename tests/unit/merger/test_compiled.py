@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mergesearch.errors import ExitCode
@@ -108,6 +108,7 @@ def merged(slot: Slot, weights: list[list[float]], tile_bytes: int, library: com
 
 @needs_compiler
 @pytest.mark.parametrize("function", here())
+@settings(max_examples=50)
 @given(
     weights=rows(),
     kinds=st.lists(st.sampled_from(sorted(KINDS)), min_size=17, max_size=17),
@@ -158,6 +159,32 @@ def test_an_input_without_weight_is_not_read_even_where_it_is_infinite() -> None
 
     assert bytes(slot.output(0)) == b"\x00\x3f" * 40
     assert [(found.candidate, found.nans, found.infinite) for found in slot.not_finite] == [(1, 0, 40)]
+
+
+BOUNDS = {
+    "the smallest sum that becomes infinite": (0x7F7F, 0x7B00, 0x7F80, (0, 1)),
+    "its negative": (0xFF7F, 0xFB00, 0xFF80, (0, 1)),
+    "the largest that does not": (0x7F7F, 0x7AFF, 0x7F7F, (0, 0)),
+    "infinities of opposite sign": (0x7F80, 0xFF80, None, (1, 0)),
+    "a tie, to the even neighbour below": (0x3F80, 0x3B80, 0x3F80, (0, 0)),
+    "a tie, to the even neighbour above": (0x3F81, 0x3B80, 0x3F82, (0, 0)),
+}
+"""Two inputs of weight 1, their sum, and how many of it are NaN and infinite."""
+
+
+@needs_compiler
+@pytest.mark.parametrize("function", here())
+@pytest.mark.parametrize(("one", "other", "expected", "counts"), BOUNDS.values(), ids=BOUNDS)
+def test_sums_at_the_bounds_are_rounded_and_counted_in_each_tile_anew(
+    one: int, other: int, expected: int | None, counts: tuple[int, int], function: str
+) -> None:
+    slot = a_slot([np.full(80, word, np.uint16) for word in (one, other)], 1, gap=0)
+
+    kernel.Arithmetic([[1.0, 1.0]], "BF16", 2 * 40, compiled.Library(function=function)).worker().merge(slot)
+
+    assert expected is None or set(np.frombuffer(slot.output(0), np.uint16).tolist()) == {expected}
+    found = [(found.place.first, found.nans, found.infinite) for found in slot.not_finite]
+    assert found == ([(first, counts[0] * 40, counts[1] * 40) for first in (0, 40)] if any(counts) else [])
 
 
 # --- Nothing beyond the memory that is given ---
