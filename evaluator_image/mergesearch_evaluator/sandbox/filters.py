@@ -19,8 +19,14 @@ FORBIDDEN = {
     "vfork": (58, None),
     "execve": (59, 221),
     "execveat": (322, 281),
-    # Networks. A pair of connected sockets is allowed: event loops wake themselves by one.
+    # Networks. A pair of connected sockets is allowed: event loops wake themselves by one. See `_rules`.
     "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
+    "sendmmsg": (307, 269),
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -86,6 +92,8 @@ ASKED = {
     "kill": (62, 129),
     "tgkill": (234, 131),
     "prlimit64": (302, 261),
+    "socketpair": (53, 199),
+    "sendto": (44, 206),
     "fcntl": (72, 25),
     "ioctl": (16, 29),
 }
@@ -95,6 +103,10 @@ ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 X32 = 0x4000_0000
 """The bit of a second table of numbers on x86_64."""
 CLONE_THREAD = 0x1_0000
+LOCAL = 1
+"""AF_UNIX: the one family whose pairs reach nothing but each other."""
+STREAMS = (0x1, 0x801, 0x8_0001, 0x8_0801)
+"""SOCK_STREAM, not waiting, closed by another program, both."""
 FCNTL_SIGNALS = (8, 10, 15)
 """F_SETOWN, F_SETSIG, F_SETOWN_EX: a file descriptor that sends any signal to any process of the user."""
 IOCTL_SIGNALS = (0x8901, 0x8902, 0x5412)
@@ -147,14 +159,11 @@ def _rules(pid: int) -> dict[str, list[Instruction]]:
         "kill": _signal(pid, 1),
         "tgkill": _signal(pid, 2),
         # To read a limit is harmless, to set one is not: of another process, or its own processor time to nothing.
-        "prlimit64": [
-            _low(2),
-            (EQUAL, 0, 2, 0),
-            _high(2),
-            (EQUAL, 1, 0, 0),
-            (RETURN, 0, 0, DENY),
-            (RETURN, 0, 0, ALLOW),
-        ],
+        "prlimit64": _null(2),
+        # One of a pair of datagram sockets sends to whatever name it is told, out of a network namespace that is
+        # shared as well. A stream sends to the other alone, also by `sendmsg`, whose name no filter can see.
+        "socketpair": _streams(),
+        "sendto": _null(4),
         "fcntl": _any_of(1, FCNTL_SIGNALS),
         "ioctl": _any_of(1, IOCTL_SIGNALS),
     }
@@ -170,6 +179,26 @@ def _signal(pid: int, argument: int) -> list[Instruction]:
         (RETURN, 0, 0, DENY),
         (RETURN, 0, 0, ALLOW),
     ]
+
+
+def _null(argument: int) -> list[Instruction]:
+    """Only without the structure that the argument points to."""
+    return [
+        _low(argument),
+        (EQUAL, 0, 2, 0),
+        _high(argument),
+        (EQUAL, 1, 0, 0),
+        (RETURN, 0, 0, DENY),
+        (RETURN, 0, 0, ALLOW),
+    ]
+
+
+def _streams() -> list[Instruction]:
+    """Family and type of a pair of sockets, both of which the kernel reads as 32 bits."""
+    found = [_low(0), (EQUAL, 1, 0, LOCAL), (RETURN, 0, 0, DENY), _low(1)]
+    for kind in STREAMS:
+        found += [(EQUAL, 0, 1, kind), (RETURN, 0, 0, ALLOW)]
+    return [*found, (RETURN, 0, 0, DENY)]
 
 
 def _any_of(argument: int, values: tuple[int, ...]) -> list[Instruction]:

@@ -50,6 +50,9 @@ def size(machine: str) -> int:
 
 THREAD, PROCESS = 0x3D0F00, 17
 F_SETOWN, F_GETFL = 8, 3
+UNIX, INTERNET, TIPC = 1, 2, 30
+STREAM, DATAGRAM, PACKETS = 1, 2, 5
+NONBLOCK, CLOEXEC = 0x800, 0x8_0000
 CALLS = {
     "a process": ("clone", (PROCESS,), DENIED),
     "a thread": ("clone", (THREAD,), ALLOWED),
@@ -63,6 +66,19 @@ CALLS = {
     "a look at a limit": ("prlimit64", (0, 7, 0, 1), ALLOWED),
     "a limit": ("prlimit64", (0, 7, 0x1000, 0), DENIED),
     "a limit far up in memory": ("prlimit64", (0, 7, 0x7F00_0000_0000, 0), DENIED),
+    "a pair of streams": ("socketpair", (UNIX, STREAM), ALLOWED),
+    "a pair of streams as Python makes it": ("socketpair", (UNIX, STREAM | CLOEXEC), ALLOWED),
+    "a pair of streams that do not wait": ("socketpair", (UNIX, STREAM | NONBLOCK | CLOEXEC), ALLOWED),
+    "a pair of streams with rubbish above": ("socketpair", (UNIX | 5 << 32, STREAM | 5 << 32), ALLOWED),
+    "a pair of datagram sockets": ("socketpair", (UNIX, DATAGRAM), DENIED),
+    "a pair of datagram sockets with flags": ("socketpair", (UNIX, DATAGRAM | NONBLOCK | CLOEXEC), DENIED),
+    "a pair of datagram sockets with rubbish above": ("socketpair", (UNIX, DATAGRAM | STREAM << 32), DENIED),
+    "a pair of packet sockets": ("socketpair", (UNIX, PACKETS), DENIED),
+    "a pair of sockets of a cluster": ("socketpair", (TIPC, STREAM), DENIED),
+    "a pair of sockets of the internet": ("socketpair", (INTERNET, STREAM), DENIED),
+    "bytes to the other of a pair": ("sendto", (5, 0x1000, 8, 0, 0, 0), ALLOWED),
+    "bytes to a name": ("sendto", (5, 0x1000, 8, 0, 0x1000, 8), DENIED),
+    "bytes to a name far up in memory": ("sendto", (5, 0x1000, 8, 0, 0x7F00_0000_0000, 8), DENIED),
     "the flags of a file": ("fcntl", (3, F_GETFL), ALLOWED),
     "the owner of a file": ("fcntl", (3, F_SETOWN, 1), DENIED),
     "the size of a terminal": ("ioctl", (0, 0x5413), ALLOWED),
