@@ -16,7 +16,8 @@ import mergesearch
 import mergesearch_evaluator
 from mergesearch_evaluator.sandbox import linux, server, walls
 
-USER = 65533
+USER = 61440 + os.getpid() % 4096
+"""Each its own, as the operator gives them to pods."""
 SOCKET = "socket"
 MOUNT = "sandbox"
 SCRATCH = "scratch"

@@ -14,5 +14,9 @@ must not read or write checkpoints, workspace or secrets, reach a network, outli
 judges it or the program after it, or pass without its tests having run. What it may still do: use the limits up; learn
 what Python and the machine are; and, since tests run in its own process as in every benchmark of this kind, cheat on
 purpose, by objects that equal everything or by looking for the word that says "passed" in the memory of its process.
+What the kernel counts by user, threads above all, it counts for a whole node: sandboxes that run side by side have
+different users, one of 4096 by the name of their Job, or user namespaces of their own. Two that meet in one user share
+256 threads, and a program that takes them all makes one that starts a thread fail in the other.
+
 The kernel is shared: whoever needs more puts the pod into a virtual machine or gVisor by `runtimeClassName`.
 """

@@ -8,6 +8,7 @@ The program tells its parent that it has come to its end by a word that was made
 however it leaves before, it has failed.
 """
 
+import contextlib
 import os
 import resource
 import select
@@ -143,6 +144,8 @@ def _let_go(limits: Limits) -> None:
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     os.closerange(CHANNEL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if os.geteuid() == 0:
+        _become_nobody()
     for kind, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, limits.memory_bytes),
@@ -154,10 +157,6 @@ def _let_go(limits: Limits) -> None:
     ):
         resource.setrlimit(kind, (_least(kind, most)[0],) * 2)
     resource.setrlimit(resource.RLIMIT_STACK, _least(resource.RLIMIT_STACK, STACK_BYTES))
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
     linux.drop_capabilities()
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -165,6 +164,17 @@ def _let_go(limits: Limits) -> None:
     # SIGXCPU first, and SIGKILL for those who do not listen. A fork begins at nought.
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     linux.install_filter(filters.build(linux.MACHINE, os.getpid()))
+
+
+def _become_nobody() -> None:
+    """Lose root's rights, and be a nobody whose threads are counted apart from those of the nobodies beside it."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    # The kernel counts what a user has by user namespace. Before any limit is set, because the one that stands now is
+    # what all of them may have together. Where it is forbidden, programs that run at the same time share their limit.
+    with contextlib.suppress(OSError):
+        linux.unshare(linux.CLONE_NEWUSER)
 
 
 def _least(kind: int, most: int) -> tuple[int, int]:

@@ -47,7 +47,9 @@ class Limits:
     """Of all files, where the sandbox builds its own walls; in a container its volume says how many."""
     open_files: int = 64
     threads: int = 256
-    """Of its user on the whole machine; it cannot have a second process."""
+    """With those of its judge; it cannot have a second process. The kernel counts them by user: a sandbox container has
+    a user of its own, and what root starts a user namespace.
+    """
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ def build(folder: Path, limits: Limits) -> None:
     """Go behind walls; the calling process goes on as the first of a namespace, in a root of its own whose scratch
     folder is the working directory. `folder` is an empty one to mount on. Raises OSError where the kernel forbids it.
     """
+    # Nobody has to pass the folders that lead to what is shown. It holds for the program as well.
+    os.umask(0o022)
     _unshare()
     linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
     bare = linux.MS_NOSUID | linux.MS_NODEV

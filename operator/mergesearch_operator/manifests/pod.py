@@ -37,7 +37,7 @@ def pod_spec(resource: MergeSearch, child: Child, images: Images) -> dict[str, A
     security = _pod_security(template.security_context or {})
     image, coding = _image(child, stage, images), sandbox.needed(child)
     optional = {
-        "initContainers": [sandbox.container(image, images.pull_policy, security)] if coding else [],
+        "initContainers": [sandbox.container(child, image, images.pull_policy, security)] if coding else [],
         "nodeSelector": dict(template.node_selector),
         "tolerations": list(template.tolerations),
         "affinity": volumes.affinity(resource, template.affinity),

@@ -5,6 +5,7 @@ evaluator puts a socket. It is an init container that restarts, which Kubernetes
 evaluator, ends after it, and does not hold the Job.
 """
 
+import zlib
 from typing import Any
 
 from mergesearch.contract import EvaluationRequest, PreflightTasksRequest
@@ -21,6 +22,10 @@ RESOURCES = {"requests": {"cpu": "250m", "memory": "1536Mi"}, "limits": {"cpu": 
 """A program may have 1 GiB; the rest is for its files and for what runs it."""
 SCRATCH_SIZE = "128Mi"
 """Of memory, for the files of a program."""
+USERS = 4096
+"""Among so many users each sandbox has its own. The ranges that OpenShift gives to namespaces hold 10,000."""
+LAST_USER = 65533
+"""Of those that a pod with a user namespace of its own knows, nobody and what stands for no user left out."""
 
 
 def needed(child: Child) -> bool:
@@ -47,9 +52,9 @@ def variable() -> dict[str, str]:
     return {"name": SANDBOX_VARIABLE, "value": SOCKET}
 
 
-def container(image: str, pull_policy: str, pod_security: dict[str, Any]) -> dict[str, Any]:
+def container(child: Child, image: str, pull_policy: str, pod_security: dict[str, Any]) -> dict[str, Any]:
     """The container itself. Nothing of the user's template reaches it, but what holds for the pod as a whole."""
-    user = user_beside(pod_security.get("runAsUser"))
+    user = user_beside(pod_security.get("runAsUser"), child.name)
     return {
         "name": constants.SANDBOX_CONTAINER,
         "image": image,
@@ -80,9 +85,14 @@ def container(image: str, pull_policy: str, pod_security: dict[str, Any]) -> dic
     }
 
 
-def user_beside(evaluators: object) -> int:
-    """The number after the evaluator's user, so that the two differ whatever a template says, and both lie in a range
-    that a cluster may prescribe; beside root, and where the template leaves the choice open, after the image's own.
+def user_beside(evaluators: object, name: str) -> int:
+    """One of the numbers after the evaluator's user, or before it where there are too few after it, so that the two
+    differ whatever a template says, and both lie in a range that a cluster may prescribe; beside root, and where the
+    template leaves the choice open, beside the image's own.
+
+    Another one for each name: a node counts the threads of a user in all its pods together, so that a program that
+    takes all it may would have the programs of other candidates fail.
     """
     chosen = evaluators if isinstance(evaluators, int) and evaluators > 0 else constants.USER
-    return chosen + 1
+    distance = 1 + zlib.crc32(name.encode()) % USERS
+    return chosen - distance if LAST_USER - USERS < chosen <= 0xFFFF else chosen + distance

@@ -2,6 +2,7 @@
 and in the sandbox container of a pod.
 """
 
+import dataclasses
 import os
 import signal
 import socket
@@ -21,10 +22,13 @@ from mergesearch_evaluator.sandbox import child, client, programs, runner
 from mergesearch_evaluator.sandbox.client import LocalSandbox, Sandbox, SandboxContainer
 from mergesearch_evaluator.sandbox.programs import Limits, Outcome, Verdict
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=1 << 30, file_bytes=1 << 20, scratch_bytes=4 << 20)
-BRIEF = Limits(cpu_seconds=1, wall_seconds=1.0)
+LIMITS = Limits(cpu_seconds=20, wall_seconds=60.0, memory_bytes=1 << 30, file_bytes=1 << 20, scratch_bytes=4 << 20)
+"""More than a program needs on a slow machine."""
+SHORT = dataclasses.replace(LIMITS, cpu_seconds=1)
+"""For programs that loop."""
+BRIEF = dataclasses.replace(LIMITS, wall_seconds=1.0)
 """For programs that sleep."""
-SMALL = Limits(cpu_seconds=10, memory_bytes=256 << 20)
+SMALL = dataclasses.replace(LIMITS, memory_bytes=256 << 20)
 """For programs that fill memory: a virtual machine may take seconds to find a gigabyte that it has not touched yet."""
 SECRET = "a-token-that-nobody-may-see"
 RIGHT = "def double(n):\n    return 2 * n\nassert double(4) == 8"
@@ -191,7 +195,11 @@ HOSTILE = {
     ),
     "says-refused": ("import os; os.write(3, b'refused\\n'); assert False", Outcome.FAILED, "AssertionError"),
     "closes-everything": ("import os; os.closerange(0, 64)", Outcome.FAILED, "left with exit code 1"),
-    "closes-everything-and-goes-on": ("import os; os.closerange(0, 64)\nwhile True: pass", Outcome.TIMED_OUT, "1 s of"),
+    "closes-everything-and-goes-on": (
+        "import os; os.closerange(0, 64)\nwhile True: pass",
+        Outcome.TIMED_OUT,
+        "1 s of processor time",
+    ),
     "cannot-be-printed": ("class E(Exception):\n    def __str__(self): return 1\nraise E", Outcome.FAILED, "E"),
     "no-program": ("def f(:\n", Outcome.FAILED, "SyntaxError"),
     "no-text": ("'\0'", Outcome.FAILED, "null bytes"),
@@ -204,7 +212,7 @@ HOSTILE = {
 def test_a_program_that_means_harm_is_a_wrong_answer_and_the_next_one_is_judged(
     kind: Kind, program: str, outcome: Outcome, words: str
 ) -> None:
-    limits = {"1 s by the clock": BRIEF, "MemoryError": SMALL}.get(words, LIMITS)
+    limits = {"1 s by the clock": BRIEF, "1 s of processor time": SHORT, "MemoryError": SMALL}.get(words, LIMITS)
     verdict = kind.run(program, limits)
     assert verdict.outcome is outcome, verdict
     assert words in verdict.detail
@@ -227,6 +235,19 @@ USUAL = {
     "threads": "import threading\nt = threading.Thread(target=print)\nt.start(); t.join()",
     "threads-that-do-not-end": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",
     "event-loops": "import asyncio\nasync def f(): return 3\nassert asyncio.run(f()) == 3",
+    "event-loops-with-streams": (
+        "import asyncio, socket\n"
+        "async def f():\n"
+        "    ours, theirs = socket.socketpair()\n"
+        "    reader, writer = await asyncio.open_connection(sock=ours)\n"
+        "    writer.writelines([b'to ', b'you\\n'])\n"
+        "    await writer.drain()\n"
+        "    assert theirs.recv(9) == b'to you\\n'\n"
+        "    theirs.sendmsg([b'to ', b'me\\n'])\n"
+        "    assert await reader.readline() == b'to me\\n'\n"
+        "asyncio.run(f())"
+    ),
+    "threads-of-an-event-loop": "import asyncio\nassert asyncio.run(asyncio.to_thread(int)) == 0",
     "windows-line-ends": "def f():\r\n  return 1\r\nassert f() == 1",
 }
 
@@ -278,8 +299,7 @@ def test_a_program_finds_neither_report_nor_checkpoints(kind: Kind, volume: Path
     program = LOOKS.format(paths=[str(volume), str(volume / "workspace" / "report.json")])
     # What it looks for can be found: it is right where there are no walls.
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 1
-    slow = Limits(cpu_seconds=20, wall_seconds=60)
-    assert kind.run(program, slow) == Verdict(Outcome.PASSED)
+    assert kind.run(program) == Verdict(Outcome.PASSED)
 
 
 def test_a_program_sees_no_environment_but_its_own(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +323,44 @@ def test_a_program_reaches_no_server_of_its_machine(kind: Kind) -> None:
         assert kind.run(program).outcome is Outcome.FAILED
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+NAMED = """
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+name = b"\\x01\\x00\\x00" + {name!r}  # AF_UNIX, and a name that is in no folder
+class Piece(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_char_p), ("length", ctypes.c_size_t)]
+class Message(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("name_length", ctypes.c_uint), ("pieces", ctypes.POINTER(Piece)),
+                ("count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("length", ctypes.c_size_t),
+                ("flags", ctypes.c_int)]
+piece = Piece(b"by a message", 12)
+message = Message(name, len(name), ctypes.pointer(piece), 1, None, 0, 0)
+for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_STREAM):
+    pair = (ctypes.c_int * 2)()
+    made = libc.socketpair(socket.AF_UNIX, kind, 0, pair)
+    assert made == (0 if kind == socket.SOCK_STREAM or {datagrams} else -1), kind
+    if made == 0:
+        libc.sendto(pair[0], b"by a name", 9, 0, name, len(name))
+        libc.sendmsg(pair[0], ctypes.byref(message), 0)
+        if libc.connect(pair[0], name, len(name)) == 0:
+            os.write(pair[0], b"by a connection")
+"""
+
+
+def test_a_program_reaches_no_socket_that_has_a_name_but_no_file(kind: Kind) -> None:
+    # Such names belong to the network namespace, which the containers of a pod share.
+    name = f"mergesearch-{os.getpid()}".encode()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(b"\0" + name)
+        server.setblocking(False)
+        # It is reached where there is no filter.
+        subprocess.run([sys.executable, "-c", NAMED.format(name=name, datagrams=True)], check=True)
+        assert [server.recv(64) for _ in range(3)] == [b"by a name", b"by a message", b"by a connection"]
+        assert kind.run(NAMED.format(name=name, datagrams=False)) == Verdict(Outcome.PASSED)
+        with pytest.raises(BlockingIOError):
+            server.recv(64)
 
 
 LEAVES = """
@@ -374,23 +432,31 @@ def test_a_program_that_is_killed_from_outside_has_no_verdict(kind: Kind) -> Non
     found: list[Verdict] = []
     waiting = threading.Thread(target=lambda: found.append(kind.run("import time; time.sleep(60)")))
     waiting.start()
-    program = wait_for_program()
-    time.sleep(0.2)
-    os.kill(program, signal.SIGKILL)
+    os.kill(wait_for_program(), signal.SIGKILL)
     waiting.join()
     assert found[0].outcome is Outcome.LOST
     assert "killed from outside" in found[0].detail
     assert kind.run(RIGHT).outcome is Outcome.PASSED
 
 
-def wait_for_program() -> int:
-    """The process of our program: behind the filter, and below this process."""
-    for _ in range(400):
-        for pid in processes_of_programs():
-            if below_this_process(pid) and b"Seccomp:\t2" in look(pid, "status"):
+def wait_for_program(threads: int = 1) -> int:
+    """The process of our program, below this process: it sleeps, behind a filter that this process has not, and has so
+    many threads.
+    """
+    ours = status_of(os.getpid())
+    for _ in range(1200):
+        for pid in filter(below_this_process, processes_of_programs()):
+            found = status_of(pid)
+            filtered = int(found.get("Seccomp_filters", 0)) > int(ours["Seccomp_filters"])
+            if filtered and found["State"].startswith("S") and int(found["Threads"]) == threads:
                 return pid
         time.sleep(0.05)
     raise AssertionError("no program runs")
+
+
+def status_of(pid: int) -> dict[str, str]:
+    lines = look(pid, "status").decode().splitlines()
+    return {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
 
 
 def below_this_process(pid: int) -> bool:
@@ -405,6 +471,40 @@ def look(pid: int, name: str) -> bytes:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:
         return b""
+
+
+GREEDY = """
+import threading, time
+threading.stack_size(1 << 16)
+try:
+    while True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+except RuntimeError:
+    time.sleep(60)
+"""
+
+
+def test_a_program_that_has_all_its_threads_takes_none_from_another_that_runs_at_the_same_time() -> None:
+    few = dataclasses.replace(LIMITS, threads=8)
+    greedy = threading.Thread(target=LocalSandbox().run, args=(GREEDY, few))
+    greedy.start()
+    program = wait_for_program(few.threads)
+    assert LocalSandbox().run(USUAL["threads"], few) == Verdict(Outcome.PASSED)
+    os.kill(program, signal.SIGKILL)
+    greedy.join()
+
+
+UMASK = """
+from mergesearch_evaluator.sandbox import runner
+from mergesearch_evaluator.sandbox.programs import Limits
+program = "import csv, numpy, os; open('/dev/null').close(); open('x', 'w').close(); assert False, os.stat('x').st_mode"
+print(runner.run(program, Limits(cpu_seconds=20, wall_seconds=60), own_walls=True).detail)
+"""
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
+def test_a_program_finds_the_same_walls_whatever_whoever_runs_it_hides_from_others(umask: int) -> None:
+    done = subprocess.run([sys.executable, "-c", UMASK], capture_output=True, text=True, check=True, umask=umask)
+    assert done.stdout == f"AssertionError: {0o100644}\n", done.stderr
 
 
 def test_the_check_of_the_preflight_passes_where_the_sandbox_holds(kind: Kind, volume: Path) -> None:

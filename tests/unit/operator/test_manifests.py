@@ -1,5 +1,6 @@
 """Jobs, pods and claims as whole documents, and what holds for all of them."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mergesearch.worker import REQUEST_VARIABLE, SANDBOX_VARIABLE
 from mergesearch_evaluator.sandbox import server
 from mergesearch_operator import constants
 from mergesearch_operator.manifests import job as jobs
-from mergesearch_operator.manifests import volumes
+from mergesearch_operator.manifests import sandbox, volumes
 from unit.lifecycle import world
 from unit.operator import golden_jobs
 from unit.operator.documents import IMAGES, NOW, Document, child_of
@@ -106,14 +107,15 @@ def test_the_sandbox_mounts_neither_workspace_nor_checkpoints_and_has_its_own_us
     assert shared == {"mergesearch-sandbox"}, "where the evaluator puts its socket"
     assert mounts["mergesearch-sandbox"]["readOnly"] is True
     assert all("sizeLimit" in kinds[name]["emptyDir"] for name in mounts)
+    user = sandbox["securityContext"]["runAsUser"]
     assert sandbox["securityContext"] == {
         "runAsNonRoot": True,
-        "runAsUser": 65533,
-        "runAsGroup": 65533,
+        "runAsUser": user,
+        "runAsGroup": user,
         "seccompProfile": {"type": "RuntimeDefault"},
         **evaluator["securityContext"],
     }
-    assert spec["securityContext"]["runAsUser"] == 65532
+    assert user != spec["securityContext"]["runAsUser"] == 65532
 
 
 def test_the_sandbox_is_told_nothing_but_where_the_evaluator_listens() -> None:
@@ -140,14 +142,36 @@ def test_a_template_reaches_the_evaluator_and_not_the_sandbox() -> None:
 
 
 @pytest.mark.parametrize(
-    ("evaluators", "sandboxes"), [(None, 65533), (0, 65533), (65532, 65533), (65533, 65534), (1000650000, 1000650001)]
+    ("evaluators", "least", "most"),
+    [
+        pytest.param(None, 61436, 65531, id="left-open"),
+        pytest.param(0, 61436, 65531, id="root"),
+        pytest.param(1000, 1001, 5096, id="low"),
+        pytest.param(61437, 61438, 65533, id="the-last-with-room-behind-it"),
+        pytest.param(61438, 57342, 61437, id="the-first-without"),
+        pytest.param(65535, 61439, 65534, id="the-last-of-a-user-namespace"),
+        pytest.param(1000650000, 1000650001, 1000654096, id="the-first-of-a-range-of-openshift"),
+    ],
 )
-def test_the_sandbox_has_the_user_after_the_evaluators(evaluators: int | None, sandboxes: int) -> None:
+def test_the_sandbox_has_a_user_beside_the_evaluators(evaluators: int | None, least: int, most: int) -> None:
     template = {"securityContext": {"runAsUser": evaluators}}
     spec = pod_of(job_of("Evaluate", evaluator={"allowCodeExecution": True, "template": template}))
-    assert spec["initContainers"][0]["securityContext"]["runAsUser"] == sandboxes
-    assert spec["initContainers"][0]["securityContext"]["runAsGroup"] == sandboxes
+    security = spec["initContainers"][0]["securityContext"]
+    assert least <= security["runAsUser"] == security["runAsGroup"] <= most
     assert spec["securityContext"]["runAsUser"] == evaluators
+    found = {sandbox.user_beside(evaluators, f"soup-abcde-{number:05d}-e") for number in range(60_000)}
+    assert (min(found), max(found)) == (least, most)
+
+
+def test_the_sandboxes_of_two_jobs_on_one_node_do_not_share_a_user() -> None:
+    resource, one = child_of("Evaluate", **CODE)
+    another = dataclasses.replace(one, name=f"{one.name}2")
+    users = [
+        pod_of(jobs.job(resource, child, IMAGES))["initContainers"][0]["securityContext"]["runAsUser"]
+        for child in (one, another, one)
+    ]
+    assert users[0] != users[1]
+    assert users[0] == users[2], "a Job that is made again is the same"
 
 
 @pytest.mark.parametrize("stage", STAGES)
