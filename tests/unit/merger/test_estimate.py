@@ -157,10 +157,16 @@ def test_too_little_memory_is_told_for_each_pass_that_needs_more(capsys: pytest.
 SIZES = estimate.of_numbers(8 * 10**9, 4, "BF16", "BF16", 5 * GIB)
 
 
-def test_the_slower_of_reading_and_writing_counts_and_the_sums_are_added() -> None:
-    one, eight = (estimate.estimate(SIZES, MACHINE, candidates) for candidates in (1, 8))
+@pytest.mark.parametrize(
+    ("dtype", "per_term"),
+    [("BF16", estimate.COMPILED_SECONDS_PER_TERM), ("F16", estimate.NUMPY_SECONDS_PER_TERM)],
+    ids=["compiled", "numpy"],
+)
+def test_the_slower_of_reading_and_writing_counts_and_the_sums_are_added(dtype: str, per_term: float) -> None:
+    sizes = estimate.of_numbers(8 * 10**9, 4, dtype, dtype, 5 * GIB)
+    one, eight = (estimate.estimate(sizes, MACHINE, candidates) for candidates in (1, 8))
 
-    sums = 8e9 * 4 * estimate.SECONDS_PER_TERM / 4
+    sums = 8e9 * 4 * per_term / 4
     assert (one.read_bytes, one.written_bytes) == (64 * 10**9, 16 * 10**9)
     assert one.seconds == pytest.approx(64 + sums)
     assert (eight.read_bytes, eight.written_bytes) == (64 * 10**9, 128 * 10**9)
