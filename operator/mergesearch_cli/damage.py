@@ -1,12 +1,14 @@
-"""What is wrong with a file that this program has written itself, where in it, and what a person can do."""
+"""What is wrong with a file that MergeSearch or Kubernetes has written, where in it, and what a person can do."""
 
+import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import RecordKind
+from mergesearch.api.problem import one_line
+from mergesearch.api.status import STATUS_VERSION
 from mergesearch.errors import GiveUpError
 from mergesearch.lifecycle.step import clip
 from mergesearch.reasons import Reason
@@ -14,6 +16,7 @@ from mergesearch.reasons import Reason
 ANOTHER = "give another --state"
 SHOWN = 60
 """Characters of a value that is not understood."""
+A_TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 
 
 def content(path: Path) -> bytes:
@@ -24,21 +27,36 @@ def content(path: Path) -> bytes:
         raise GiveUpError(f"{path}: cannot be read: {error.strerror}", reason=Reason.MALFORMED_REQUEST) from error
 
 
+def refuse_newer(document: object, label: str, then: str) -> None:
+    """Raises GiveUpError where a newer release has written the status of a resource. `document` is the resource before
+    its fields are looked at, since that release may have other ones; `then` says what to do.
+    """
+    status = document.get("status") if isinstance(document, Mapping) else None
+    version = status.get("version") if isinstance(status, Mapping) else None
+    if isinstance(version, int) and version > STATUS_VERSION:
+        known = f"status version {version}, this release knows {STATUS_VERSION}"
+        raise GiveUpError(f"{label}: written by a newer release ({known}); {then}", reason=Reason.NEWER_STATUS)
+
+
+def damaged(path: Path, what: str) -> GiveUpError:
+    """A file of a state folder that is not as it was written."""
+    message = (
+        f"{path}: damaged: {what}. MergeSearch replaces this file as a whole, so something else has cut or changed it: "
+        f"restore it, or {ANOTHER} to begin anew"
+    )
+    return GiveUpError(one_line(message), reason=Reason.MALFORMED_REQUEST)
+
+
 def unreadable(path: Path, error: ValidationError) -> GiveUpError:
     """An error in one line: the place in the file, or in the document that it holds."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
+    first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
-        message = (
-            f"{path}: damaged: {first['ctx']['error']}. MergeSearch replaces this file as a whole, so something else "
-            f"has cut or changed it: restore it, or {ANOTHER} to begin anew"
-        )
-        return GiveUpError(message, reason=Reason.MALFORMED_REQUEST)
+        return damaged(path, first["ctx"]["error"])
     message = (
         f"{path}: not understood by this release: {first_problem(error)}. Use the release that has written it, "
         f"or {ANOTHER}"
     )
-    return GiveUpError(message, reason=Reason.MALFORMED_REQUEST)
+    return GiveUpError(one_line(message), reason=Reason.MALFORMED_REQUEST)
 
 
 def first_problem(error: ValidationError) -> str:
@@ -46,21 +64,13 @@ def first_problem(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"]) or "the document"
-    shown = clip(json.dumps(first["input"], default=str), SHOWN)
-    found = "is missing" if first["type"] == "missing" else f"is {shown}"
+    found = "is missing" if first["type"] == "missing" else f"is {_shown(first['input'])}"
+    wanted = f", not {A_TIME}" if first["type"].startswith(("datetime_", "timezone_")) else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where} {found}{more}"
+    return f"{where} {found}{wanted}{more}"
 
 
-def lacking(resource: MergeSearch) -> str | None:
-    """What of a status is missing that every whole one has: a text that was cut off may still be a document."""
-    status = resource.status
-    if status is None or not (status.baselines or status.candidates):
-        return None
-    for number, record in enumerate((*status.baselines, *status.candidates)):
-        made_of = record.x if record.kind is RecordKind.SEARCH else record.members
-        if not made_of:
-            return f"record {number + 1} of the status, {record.id}, does not say what it is made of"
-    if status.counts.total != len(status.candidates):
-        return f"status.counts knows {status.counts.total} candidates, status.candidates holds {len(status.candidates)}"
-    return None if status.conditions else "its status has records and no conditions"
+def _shown(value: object) -> str:
+    """The beginning of a value. Aliases can make it larger than any memory, so no more of it is written out."""
+    parts = json.JSONEncoder(default=str, check_circular=False).iterencode(value)
+    return clip("".join(itertools.islice(parts, SHOWN + 1)), SHOWN)

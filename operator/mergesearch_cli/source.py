@@ -2,6 +2,7 @@
 has printed.
 """
 
+import collections
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +12,17 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from mergesearch.api import base
+from mergesearch.api import base, nodes
+from mergesearch.api.problem import one_line
 from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
 from mergesearch.lifecycle import phrases
 from mergesearch.reasons import Reason
 from mergesearch.report.advice import Place
-from mergesearch_cli import damage
+from mergesearch_cli import damage, whole
 from mergesearch_cli.state import StateFolder
 
 STDIN = Path("-")
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""A large status takes ten seconds without libyaml, which most builds of PyYAML have."""
 HOW = f"`kubectl get {base.KIND.lower()} NAME -o yaml` prints one"
 
 
@@ -63,10 +63,10 @@ class Source:
 
 def read(path: Path) -> Source:
     """What a state folder, a document or, for `-`, standard input holds. Raises InvalidManifestError; GiveUpError if a
-    state folder is damaged.
+    state folder is damaged, or a status is of a newer release.
     """
     if path == STDIN:
-        return Source("standard input", _parsed(sys.stdin.read(), "standard input"))
+        return Source("standard input", _parsed(_typed(), "standard input"))
     if path.is_dir():
         state = StateFolder(path)
         resource = state.read()
@@ -74,6 +74,13 @@ def read(path: Path) -> Source:
             raise _wrong(f"{path}: holds no search")
         return Source(str(path), (resource,), state)
     return Source(str(path), _parsed(_text(path), str(path)))
+
+
+def _typed() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise _wrong("standard input: cannot be read: not UTF-8") from error
 
 
 def _text(path: Path) -> str:
@@ -84,14 +91,34 @@ def _text(path: Path) -> str:
         raise _wrong(f"{path}: cannot be read: {why}") from error
 
 
+def _loader() -> Any:
+    """A loader that leaves times as they are written: the models read them, and know which field is none. A large
+    status takes ten seconds without libyaml, which most builds of PyYAML have.
+    """
+    loader: Any = type("Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in loader.yaml_implicit_resolvers.items()
+    }
+    return loader
+
+
 def _parsed(text: str, label: str) -> tuple[MergeSearch, ...]:
     """All searches of a document, of a list that it holds, or of several documents."""
+    loader = _loader()
     try:
-        documents = [document for document in yaml.load_all(text, LOADER) if document is not None]
+        nodes.refuse_unprintable(text)
+        collections.deque(nodes.shallow(yaml.parse(text, loader)), maxlen=0)
+        documents = [document for document in yaml.load_all(text, loader) if document is not None]
+    except nodes.NotReadableError as error:
+        raise _wrong(f"{label}: {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise _wrong(f"{label}: no YAML: {where}{getattr(error, 'problem', None) or error}") from error
+    except (ValueError, LookupError, AttributeError) as error:
+        # What PyYAML lets through for a number of 5,000 digits, or where a tag such as !!int stands before no number.
+        raise _wrong(f"{label}: a value is not of its kind: {error}; {HOW}") from error
     found = [entry for document in documents for entry in _entries(document)]
     if not found:
         raise _wrong(f"{label}: holds no {base.KIND}; {HOW}")
@@ -108,16 +135,17 @@ def _resource(entry: Any, label: str) -> MergeSearch:
         kind = entry.get("kind") if isinstance(entry, Mapping) else None
         what = f"a {kind}" if isinstance(kind, str) else "something else"
         raise _wrong(f"{label}: holds {what}, not a {base.KIND}; {HOW}")
+    damage.refuse_newer(entry, label, "read it with that one")
     try:
         found = MergeSearch.model_validate(entry)
     except ValidationError as error:
         problem = damage.first_problem(error)
-        raise _wrong(f"{label}: not understood by this release, or cut off: {problem}") from error
-    lacking = damage.lacking(found)
+        raise _wrong(f"{label}: not understood by this release, or cut off: {problem}; {HOW}") from error
+    lacking = whole.lacking(found)
     if lacking is not None:
-        raise _wrong(f"{label}: seems to be cut off: {lacking}; {HOW}")
+        raise _wrong(f"{label}: seems to be cut off or changed: {lacking}; {HOW}")
     return found
 
 
 def _wrong(message: str) -> InvalidManifestError:
-    return InvalidManifestError(message, reason=Reason.MALFORMED_REQUEST)
+    return InvalidManifestError(one_line(message), reason=Reason.MALFORMED_REQUEST)

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from mergesearch.api import updates
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus
-from mergesearch.errors import GiveUpError, InvalidManifestError, StateHeldError
+from mergesearch.api.status import MergeSearchStatus
+from mergesearch.errors import InvalidManifestError, StateHeldError
 from mergesearch.reasons import Reason
-from mergesearch_cli import damage, output
+from mergesearch_cli import damage, output, whole
 
 LOOKS = 10
 LOOK_SECONDS = 0.05
@@ -87,17 +88,18 @@ class StateFolder:
         self._refuse_file()
         if not self.document.exists():
             return None
-        content = damage.content(self.document)
         try:
-            resource = MergeSearch.model_validate_json(content)
+            document = from_json(damage.content(self.document))
+        except ValueError as error:
+            raise damage.damaged(self.document, str(error)) from error
+        damage.refuse_newer(document, str(self.document), f"use that one, or {damage.ANOTHER}")
+        try:
+            resource = MergeSearch.model_validate(document)
         except ValidationError as error:
             raise damage.unreadable(self.document, error) from error
-        if resource.status is not None and resource.status.version > STATUS_VERSION:
-            message = (
-                f"{self.document}: written by a newer release (status version {resource.status.version}, this release "
-                f"knows {STATUS_VERSION}); use that one, or {damage.ANOTHER}"
-            )
-            raise GiveUpError(message, reason=Reason.NEWER_STATUS)
+        lacking = whole.lacking(resource)
+        if lacking is not None:
+            raise damage.damaged(self.document, lacking)
         return resource
 
     def seen_at(self) -> datetime | None:

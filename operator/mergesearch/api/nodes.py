@@ -5,7 +5,7 @@ known, and an alias costs nothing until it is written out (`document.py`).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,13 +63,30 @@ def root_of(text: str) -> Node:
     size = len(text.encode(errors="replace"))
     if size > MAX_BYTES:
         raise NotReadableError("the file is too large", None, found=f"{size} bytes", allowed=f"at most {MAX_BYTES}")
+    refuse_unprintable(text)
+    try:
+        return _only_document(shallow(yaml.parse(text, Loader=yaml.SafeLoader)))
+    except yaml.MarkedYAMLError as error:
+        raise _translated(error, text) from error
+
+
+def refuse_unprintable(text: str) -> None:
+    """Raises NotReadableError where a file holds a character that no YAML has."""
     if wrong := _UNPRINTABLE.search(text):
         line = text.count("\n", 0, wrong.start()) + 1
         raise NotReadableError("the file is not text", line, found=f"the character U+{ord(wrong[0]):04X}")
-    try:
-        return _only_document(yaml.parse(text, Loader=yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        raise _translated(error, text) from error
+
+
+def shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
+    """The same events, for what recurses over them or over the text. Raises NotReadableError once they are nested too
+    deeply: libyaml's loader then ends the process.
+    """
+    depth = 1
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise too_deep(event.start_mark.line + 1 if event.start_mark is not None else 1)
+        yield event
 
 
 def too_deep(line: int) -> NotReadableError:
@@ -110,8 +127,6 @@ def _tree(events: Iterator[yaml.Event]) -> Node:
         open_nodes[-1].children.append(node)
         if not node.closed:
             open_nodes.append(node)
-            if len(open_nodes) > MAX_DEPTH:
-                raise too_deep(node.line)
     return top.children[0]
 
 

@@ -55,7 +55,7 @@ class Problem:
             parts.append(f"allowed: {self.allowed}")
         if self.nearest:
             parts.append(f"did you mean {self.nearest}?")
-        return _one_line((f"{where}: " if where else "") + "; ".join(parts))
+        return one_line((f"{where}: " if where else "") + "; ".join(parts))
 
 
 def render(path: Iterable[Step]) -> str:
@@ -141,7 +141,7 @@ def _letters(name: str) -> str:
     return re.sub(r"[-_ .]", "", name).lower()
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Names of a manifest may hold line ends and codes that a terminal obeys: they are shown, not passed on."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 

@@ -7,11 +7,10 @@ the order of the spec's checkpoints and tasks.
 
 import base64
 import struct
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from mergesearch.api.base import ApiModel
 from mergesearch.api.spec import MAX_CHECKPOINTS, MAX_EVALUATIONS, MAX_TASKS
@@ -112,7 +111,7 @@ class Record(ApiModel):
     """Failures of the present stage that count against its retries."""
     disruptions: int = 0
     """Times that the platform ended its process, or that its weights were lost."""
-    not_before: datetime | None = None
+    not_before: AwareDatetime | None = None
     """It is not tried again before this time."""
     alone: bool = False
     """Its process died with others in it, so it is tried by itself until its stage is done."""
@@ -133,9 +132,9 @@ class Record(ApiModel):
     """Why it failed, or was last tried again."""
     message: Message = ""
     """The reason in words."""
-    started_at: datetime | None = None
+    started_at: AwareDatetime | None = None
     """When its first process was recorded."""
-    finished_at: datetime | None = None
+    finished_at: AwareDatetime | None = None
     """When it was scored or failed for good."""
     merge_seconds: float | None = None
     """Of the successful merge."""
@@ -181,9 +180,9 @@ class Launch(ApiModel):
     """Ids of its records."""
     prunes: tuple[Id, ...] = Field(default=(), max_length=MAX_RECORDS)
     """Ids whose weights it removes first."""
-    created_at: datetime
+    created_at: AwareDatetime
     """When it was recorded."""
-    started_at: datetime | None = None
+    started_at: AwareDatetime | None = None
     """When its process was first seen to have started; unset again when the process is gone without an end."""
     reads: Stage | None = None
     """Of a read: the stage of the launch whose reports it fetches from the workspace."""
@@ -191,7 +190,7 @@ class Launch(ApiModel):
     """Of a read: the digest that its process left in the place of its reports."""
     ended: Ended | None = None
     """Of a read: how that process ended; unset where nobody knows, or the platform ended it."""
-    booked_until: datetime | None = None
+    booked_until: AwareDatetime | None = None
     """Until when its run time is booked: a process of it has vanished, or nobody watched since."""
 
 
@@ -405,7 +404,7 @@ class Condition(ApiModel):
     """For people."""
     observed_generation: int
     """Generation of the spec that it is about."""
-    last_transition_time: datetime
+    last_transition_time: AwareDatetime
     """When `status` last changed."""
 
 
@@ -427,13 +426,13 @@ class MergeSearchStatus(ApiModel):
     """Generation of the spec that was last acted on."""
     phase: Phase = Phase.PREFLIGHT
     """For people."""
-    start_time: datetime | None = None
+    start_time: AwareDatetime | None = None
     """When the search was first seen."""
-    completion_time: datetime | None = None
+    completion_time: AwareDatetime | None = None
     """When it was complete or failed."""
     active_seconds: float = 0.0
     """Time with a process running, up to `activeSince`."""
-    active_since: datetime | None = None
+    active_since: AwareDatetime | None = None
     """Since when a process runs without a break."""
     retry: Annotated[str, Field(max_length=64)] = ""
     """The spec's `retry` that was last acted on."""
@@ -474,7 +473,7 @@ class MergeSearchStatus(ApiModel):
     """Failures in a row of stages that have no records: preflight, compare, cleanup."""
     stage_disruptions: dict[Stage, int] = Field(default={}, max_length=8)
     """Times in a row that the platform ended processes of these stages."""
-    stages_not_before: datetime | None = None
+    stages_not_before: AwareDatetime | None = None
     """These stages are not tried again before this time."""
     next_launch: int = 1
     """Number of the next launch."""

@@ -4,8 +4,8 @@ import difflib
 from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import STATUS_VERSION, MergeSearchStatus, Record, RecordKind, RecordState
-from mergesearch.errors import GiveUpError, InvalidManifestError
+from mergesearch.api.status import MergeSearchStatus, Record, RecordKind, RecordState
+from mergesearch.errors import InvalidManifestError
 from mergesearch.lifecycle import phrases, records, requests, strategy
 from mergesearch.reasons import Reason
 from mergesearch.report import rows, summary
@@ -75,16 +75,8 @@ class Subject:
 
 
 def choose(resource: MergeSearch, candidate: str | None, place: Place = Place.CLUSTER) -> Subject:
-    """The winner, or the merge with this id. Raises InvalidManifestError where there is none, GiveUpError if the status
-    is of a newer release.
-    """
+    """The winner, or the merge with this id. Raises InvalidManifestError where there is none."""
     status = resource.status or MergeSearchStatus()
-    if status.version > STATUS_VERSION:
-        message = (
-            f"{resource.metadata.name}: written by a newer release (status version {status.version}, this release "
-            f"knows {STATUS_VERSION}); export it with that one"
-        )
-        raise GiveUpError(message, reason=Reason.NEWER_STATUS)
     found = summary.summarize(resource, place)
     record = _winner(resource, status, found) if candidate is None else _named(resource, status, candidate)
     unseen = records.find(status, "unseen", record.id)

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.errors import InvalidManifestError
+from mergesearch.errors import GiveUpError, InvalidManifestError
 from mergesearch.report import comparison
 from mergesearch_cli import comparing
 from mergesearch_cli.state import StateFolder
@@ -66,3 +66,11 @@ def test_in_markdown_it_is_a_table_whatever_the_searches_are_called(places: list
 def test_the_same_search_twice_is_a_mistake(places: list[Path]) -> None:
     with pytest.raises(InvalidManifestError, match=r"of-2\|x: this search is given twice"):
         compare([places[0], *places], "table")
+
+
+def test_a_status_of_a_newer_release_is_not_compared(resources: list[MergeSearch], tmp_path: Path) -> None:
+    document = resources[0].to_document()
+    document["status"]["version"] = 99
+    (tmp_path / "newer.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(GiveUpError, match=r"newer\.yaml: written by a newer release \(status version 99, this release"):
+        compare([tmp_path / "newer.yaml"], "table")

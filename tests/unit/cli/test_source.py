@@ -1,7 +1,8 @@
 """Searches that a person names: folders, documents of kubectl, standard input."""
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import yaml
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.errors import InvalidManifestError
+from mergesearch.errors import GiveUpError, InvalidManifestError
+from mergesearch.reasons import Reason
 from mergesearch.report.advice import Place
 from mergesearch_cli import source
 from mergesearch_cli.state import StateFolder
@@ -87,6 +89,21 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         "{apiVersion: mergesearch.io/v1alpha1, kind: MergeSearch, metadata: {name: a}, spec: {wings: 2}}",
         "not understood by this release, or cut off: spec.",
     ),
+    "a field that holds itself": (
+        "{apiVersion: mergesearch.io/v1alpha1, kind: MergeSearch, metadata: {name: a}, spec: &a [*a]}",
+        "not understood by this release, or cut off: spec is [[[[[[[[",
+    ),
+    "brackets without end": (
+        "[" * 100_000,
+        "wrong.yaml: line 1: the file is nested too deeply; found more than 64 levels; allowed: at most 64",
+    ),
+    "a code that a terminal obeys": (
+        'kind: "\x07"',
+        "wrong.yaml: line 1: the file is not text; found the character U+0007",
+    ),
+    "such a code in a kind": ('kind: "a\\n\\e[31mb"', "holds a a\\n\\x1b[31mb, not a MergeSearch"),
+    "a tag before no number": ('{kind: MergeSearch, metadata: !!int ""}', "wrong.yaml: a value is not of its kind: "),
+    "a tag before no time": ('{kind: !!timestamp "x"}', "wrong.yaml: a value is not of its kind: "),
 }
 
 
@@ -108,29 +125,34 @@ def test_a_folder_or_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         source.read(tmp_path)
 
 
-CUT = {
-    "counts": (lambda status: status.pop("counts"), "status.counts knows 0 candidates, status.candidates holds 14"),
-    "candidates": (
-        lambda status: status["candidates"].pop(),
-        "status.counts knows 14 candidates, status.candid",
-    ),
-    "conditions": (lambda status: status.pop("conditions"), "its status has records and no conditions"),
-    "members": (lambda status: status["baselines"][-1].pop("members"), "does not say what it is made of"),
-    "a vector": (lambda status: status["candidates"][-1].pop("x"), "does not say what it is made of"),
-}
+def newer(resource: MergeSearch) -> dict[str, Any]:
+    """As a release may write it that has other fields, too."""
+    document = as_kubectl(resource)
+    document["status"] |= {"version": 99, "wings": 2}
+    return document
 
 
-@pytest.mark.parametrize(("cut", "words"), CUT.values(), ids=CUT.keys())
-def test_a_status_that_lacks_what_every_whole_one_has_was_cut_off(
-    resource: MergeSearch, cut: Callable[[dict[str, Any]], object], words: str, tmp_path: Path
-) -> None:
-    """As a copy that ended early: it may still be YAML, and must not be taken for another state of the search."""
-    document = resource.to_document()
-    cut(document["status"])
-    (tmp_path / "cut.yaml").write_text(yaml.safe_dump(document))
+def test_a_status_of_a_newer_release_is_left_to_that_one(resource: MergeSearch, tmp_path: Path) -> None:
+    file = tmp_path / "newer.yaml"
+    file.write_text(yaml.safe_dump({"kind": "List", "items": [as_kubectl(resource), newer(resource)]}))
+    (tmp_path / "search.json").write_text(json.dumps(newer(resource)))
+    known = "written by a newer release (status version 99, this release knows 1)"
+    for path, words in (
+        (file, f"{file}: {known}; read it with that one"),
+        (tmp_path, f"{tmp_path}/search.json: {known}; use that one, or give another --state"),
+    ):
+        with pytest.raises(GiveUpError) as told:
+            source.read(path)
+        assert (told.value.message, told.value.reason) == (words, Reason.NEWER_STATUS)
 
-    with pytest.raises(InvalidManifestError) as told:
-        source.read(tmp_path / "cut.yaml")
 
-    assert "cut.yaml: seems to be cut off: " in told.value.message
-    assert words in told.value.message
+def test_standard_input_that_is_no_text_is_told_as_such() -> None:
+    command = [sys.executable, "-m", "mergesearch_cli.app", "status", "-"]
+    done = subprocess.run(
+        command,
+        input=b"\xff",
+        capture_output=True,
+        check=False,
+        env={"PYTHONUTF8": "0", "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert (done.returncode, done.stderr) == (2, b"standard input: cannot be read: not UTF-8\n")

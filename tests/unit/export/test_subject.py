@@ -4,12 +4,10 @@ import re
 
 import pytest
 
-from mergesearch.api.status import STATUS_VERSION
-from mergesearch.errors import GiveUpError, InvalidManifestError
+from mergesearch.errors import InvalidManifestError
 from mergesearch.export import subject
 from mergesearch.lifecycle import strategy
 from unit.export import searches
-from unit.report import histories
 from unit.report.histories import History
 
 
@@ -69,9 +67,3 @@ def test_a_checkpoint_as_it_is_is_no_merge(history: History) -> None:
     for identity in ids[:5]:
         with pytest.raises(InvalidManifestError, match=r"no merge: it lies in checkpoints/m-"):
             subject.choose(searches.finished(history), identity)
-
-
-def test_a_status_of_a_newer_release_is_left_to_that_one(history: History) -> None:
-    newer = history.end.model_copy(update={"version": STATUS_VERSION + 1})
-    with pytest.raises(GiveUpError, match="newer release"):
-        subject.choose(histories.with_status(history.resource, newer), None)

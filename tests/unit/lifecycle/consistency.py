@@ -25,6 +25,7 @@ from mergesearch.contract import Split
 from mergesearch.lifecycle import records, strategy
 from mergesearch.lifecycle.step import Observed
 from mergesearch.search import objective
+from mergesearch_cli import whole
 
 WITHOUT_RECORDS = (Stage.PREFLIGHT_CHECKPOINTS, Stage.PREFLIGHT_TASKS, Stage.COMPARE, Stage.CLEANUP)
 CONDITIONS = ["Ready", "Reconciling", "Stalled", "Suspended", "Complete", "Failed"]
@@ -41,7 +42,7 @@ IN_A_PROCESS = (RecordState.MERGING, RecordState.EVALUATING)
 def check(resource: MergeSearch, status: MergeSearchStatus, largest_budget: int) -> None:
     """Raises AssertionError with everything that is wrong with a status."""
     facts = (_lists, _records, _launches, _generations, _same_weights, _prunes, _summary, _pareto, _costs, _ends, _json)
-    wrong = [sentence for fact in facts for sentence in fact(resource, status)]
+    wrong = [sentence for fact in (*facts, _whole) for sentence in fact(resource, status)]
     if len(status.candidates) > largest_budget:
         wrong.append(f"{len(status.candidates)} candidates, never more than {largest_budget} were allowed")
     assert not wrong, "\n".join(wrong)
@@ -466,3 +467,10 @@ def _pending(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
         merged -= {r.id for r in (*status.baselines, *status.candidates) if not r.ended}
     if len(merged | merging) > resource.spec.storage.max_pending:
         yield f"{len(merged | merging)} merges pending, at most {resource.spec.storage.max_pending} are allowed"
+
+
+def _whole(resource: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    """What the command line refuses as cut off or changed is never written."""
+    found = whole.lacking(resource.model_copy(update={"status": status}))
+    if found is not None:
+        yield f"the command line would refuse it: {found}"
