@@ -14,6 +14,7 @@ from mergesearch.lifecycle import phrases, samples, strategy
 Fact = Callable[[MergeSearch, MergeSearchStatus], Iterator[str]]
 """Yields a sentence for each place at which it does not hold."""
 AFTER_THE_PREFLIGHT = (Phase.BASELINES, Phase.SEARCHING, Phase.CONFIRMING)
+AT_THE_END = (Phase.COMPLETE, Phase.FAILED)
 
 
 def lacking(resource: MergeSearch) -> str | None:
@@ -99,8 +100,16 @@ def _what_was_found_first_is_of_this_spec(resource: MergeSearch, status: MergeSe
         yield from (f"status.preflight.tasks: {problem}" for problem in samples.problems(spec, found.tasks))
 
 
-def _the_phase_is_that_of_the_preflight(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
-    """Each is left out where it is at its default, so one of them may be missing."""
+def _it_has_begun(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    """Kubernetes prints fields by name, and of those that are always there this is the last."""
+    if status.start_time is None and status != MergeSearchStatus():
+        yield "status.startTime is missing"
+
+
+def _the_phase_is_that_of_the_rest(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+    """Phase and preflight are left out where they are at their defaults, so one of them may be missing."""
+    if status.completion_time is not None and status.phase not in AT_THE_END:
+        yield f"status.phase is missing or {status.phase}, and status.completionTime {status.completion_time}"
     if status.phase is Phase.PREFLIGHT and not status.preflight_due:
         yield f"status.phase is missing or {status.phase}, and nothing of the preflight is due"
     if status.phase in AFTER_THE_PREFLIGHT and status.preflight_due:
@@ -131,7 +140,8 @@ FACTS: tuple[Fact, ...] = (
     _what_is_confirmed_is_there,
     _candidates_have_an_algorithm,
     _what_was_found_first_is_of_this_spec,
-    _the_phase_is_that_of_the_preflight,
+    _the_phase_is_that_of_the_rest,
+    _it_has_begun,
     _conditions_are_told,
 )
 """In the order in which they are told: what is cut off may lack several."""

@@ -1,5 +1,6 @@
 """What every status has at every moment of a search, and what is said of one that has it not."""
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -106,7 +107,11 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         status("preflight", "tasks", 2, "leaves", 0, "total", to=-1),
         "status.preflight.tasks has a leaf with fewer than 0 documents",
     ),
-    "no phase": (status("phase"), "status.phase is missing or Preflight, and nothing of the preflight is due"),
+    "no phase": (
+        status("phase"),
+        "status.phase is missing or Preflight, and status.completionTime 2026-01-01 00:",
+    ),
+    "no start": (status("startTime"), "status.startTime is missing"),
     "no conditions": (status("conditions"), "its status has records and no conditions"),
     "a name of two lines": (
         setting("metadata", "name", to="a\nb"),
@@ -143,13 +148,37 @@ def test_what_is_not_whole_is_told_with_its_place_in_a_document_and_in_a_state_f
         assert from_folder.endswith("restore it, or give another --state to begin anew")
 
 
-def test_the_phase_and_what_is_due_of_the_preflight_agree(history: History) -> None:
+DUE = {
+    "preflightDue": (
+        "status.preflightDue is missing or holds PreflightCheckpoints and PreflightTasks in the phase Searching"
+    ),
+    "phase": "status.phase is missing or Preflight, and nothing of the preflight is due",
+}
+
+
+@pytest.mark.parametrize("field", DUE)
+def test_the_phase_and_what_is_due_of_the_preflight_agree(field: str, history: History) -> None:
     searching = histories.with_status(history.resource, history.first(lambda now: now.phase == "Searching"))
     document = searching.to_document()
-    del document["status"]["preflightDue"]
-    assert whole.lacking(MergeSearch.model_validate(document)) == (
-        "status.preflightDue is missing or holds PreflightCheckpoints and PreflightTasks in the phase Searching"
-    )
+    del document["status"][field]
+    assert whole.lacking(MergeSearch.model_validate(document)) == DUE[field]
+
+
+def test_what_kubectl_prints_is_not_taken_for_a_search_wherever_it_is_cut(
+    complete: dict[str, Any], tmp_path: Path
+) -> None:
+    """It prints the fields by name: the status at last, and at its end the version, which may be missing."""
+    complete = complete | {"status": {name: value for name, value in complete["status"].items() if name != "version"}}
+    lines = yaml.safe_dump(complete).splitlines(keepends=True)
+    begin = lines.index("status:\n") + 2
+    assert len(lines) - begin > 200
+    taken = []
+    for end in range(begin, len(lines)):
+        file = tmp_path / "cut.yaml"
+        file.write_text("".join(lines[:end]))
+        with contextlib.suppress(InvalidManifestError):
+            taken.append((end, source.read(file)))
+    assert taken == []
 
 
 def test_every_moment_of_a_search_is_whole(history: History) -> None:
