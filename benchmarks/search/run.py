@@ -37,8 +37,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--landscapes", type=int, default=100, help="seeds of each kind")
     parser.add_argument("--tuning-landscapes", type=int, default=100)
     parser.add_argument("--landscape-budgets", type=int, nargs="+", default=[50, 200])
-    parser.add_argument("--families", type=int, nargs="*", default=[1, 2, 3], help="seeds of families to report")
-    parser.add_argument("--tuning-families", type=int, nargs="*", default=[0])
+    parser.add_argument("--families", type=int, nargs="*", default=[1, 2, 4], help="seeds of families to report")
+    parser.add_argument("--tuning-families", type=int, nargs="*", default=[0, 3])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="of the searches in a family")
     parser.add_argument("--budget", type=int, default=50, help="of the searches in a family")
     parser.add_argument(
