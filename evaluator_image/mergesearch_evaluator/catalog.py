@@ -25,6 +25,9 @@ from mergesearch_evaluator.problems import Problem, clipped, nearest
 ERROR_CHARACTERS = 600
 OFFLINE = "OfflineMode"
 """What datasets name where the environment forbids to ask the hub."""
+UNREACHABLE = ("is a gated dataset on the Hub", "Couldn't find cache for")
+"""What datasets say, without an error of its own, where a token or a file of the cache is missing."""
+WAYS = "its data set wants a network that reaches the hub, a token (HF_TOKEN), or a cache that holds it (HF_HOME)"
 TOKEN_LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 """Names under which a task may limit its answers, in lm-eval's order of precedence."""
 
@@ -151,7 +154,7 @@ class Catalog:
             where = f" ({path})" if path else ""
             hint = ": has it any documents?" if isinstance(error, IndexError | StopIteration) else ""
             message = f"{name}{where} cannot be loaded: {_said(error)}{hint}"
-            raise UnloadableError(Problem(Reason.TASK_UNREADABLE, message, transient=_may_pass(error))) from error
+            raise UnloadableError(_unloadable(message, error)) from error
 
     def _facts_of(self, name: str, task: Any) -> LeafFacts:
         escapes = coding.runs_outside(name, vars(task.config)) if getattr(task, "UNSAFE_CODE", False) else None
@@ -272,13 +275,16 @@ def _said(error: BaseException) -> str:
     return own if first is error else f"{own} ({type(first).__name__}: {_one_line(first)})"
 
 
-def _may_pass(error: BaseException | None) -> bool:
-    """Whether a data set could not be fetched just now; where fetching is switched off, it never will be."""
-    while error is not None:
-        if isinstance(error, ConnectionError | TimeoutError) and OFFLINE not in str(error):
-            return True
-        error = error.__cause__
-    return False
+def _unloadable(message: str, error: BaseException) -> Problem:
+    """Nothing is wrong with a task whose data set is out of reach; that may pass, unless fetching is switched off."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    refused = [one for one in chain if isinstance(one, ConnectionError | TimeoutError)]
+    passes = any(OFFLINE not in str(one) for one in refused)
+    if refused or any(words in str(one) for one in chain for words in UNREACHABLE):
+        return Problem(Reason.DATA_SET_UNREACHABLE, f"{message}; {WAYS}", transient=passes)
+    return Problem(Reason.TASK_UNREADABLE, message)
 
 
 def _one_line(error: BaseException) -> str:

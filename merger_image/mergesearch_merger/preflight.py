@@ -77,13 +77,16 @@ def _memory(sizes: Sizes, batch: int, limits: Settings) -> tuple[int, list[Findi
 
 def _space(request: PreflightCheckpointsRequest, output_bytes: int, free: int, present: int) -> list[Finding]:
     """Merges that this search has published already take their part of what it may need."""
-    needed = max(request.outputs * output_bytes - present, 0)
-    if free >= needed:
+    whole = request.outputs * output_bytes
+    missing = whole - present - free
+    if missing <= 0:
         return []
+    there = f", of which {present} are written" if present else ""
     return [
         Finding(
-            f"{files.WORKSPACE_VOLUME}: {free} bytes are free, {findings.counted(request.outputs, 'merge')} of "
-            f"{output_bytes} bytes at once need {needed} more",
+            f"{files.WORKSPACE_VOLUME}: {findings.counted(request.outputs, 'merge')} of {output_bytes} bytes at once "
+            f"(storage.maxPending, and the larger of storage.keepBest and search.confirm.finalists) need {whole}"
+            f"{there}; {free} are free, so {missing} are missing",
             Reason.NO_SPACE,
         )
     ]

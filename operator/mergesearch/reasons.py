@@ -65,6 +65,7 @@ class Reason(StrEnum):
     WORKSPACE_UNWRITABLE = "WorkspaceUnwritable"
     TASK_UNKNOWN = "TaskUnknown"
     TASK_UNREADABLE = "TaskUnreadable"
+    DATA_SET_UNREACHABLE = "DataSetUnreachable"
     METRIC_MISSING = "MetricMissing"
     METRIC_UNSUPPORTED = "MetricUnsupported"
     TOO_FEW_SAMPLES = "TooFewSamples"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mergesearch import files
 from mergesearch.api import manifest
 from mergesearch.api.resource import MergeSearch
 from mergesearch.errors import InvalidManifestError
@@ -12,10 +13,16 @@ from mergesearch.report import summary
 from mergesearch.report.shapes import Summary
 from mergesearch_cli import shell, source, view
 from mergesearch_cli.runner import Activity
+from mergesearch_cli.state import StateFolder
 
 COPY = (
     "No `mergesearch run` has made this folder: it holds a copy of the resource as of its last write. How the search "
     "stands now is known where it runs; this folder is not for `mergesearch run`."
+)
+
+GONE = (
+    "is gone or no merge any more; `mergesearch run` does not make it again, since the search is complete. "
+    "`mergesearch export` writes a configuration of mergekit that does."
 )
 
 DOCUMENT = "This is the resource as it was printed; how the search stands now is known where it runs."
@@ -71,6 +78,8 @@ def status(path: Path, form: str, console: Console) -> None:
                 else "go on with"
             )
             lines.append(f"No run holds this folder: {again} `mergesearch run`.")
+        if state is not None:
+            lines += weights(resource, state)
         for line in lines:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -78,3 +87,19 @@ def status(path: Path, form: str, console: Console) -> None:
 def sentences(found: Summary) -> list[str]:
     """What a search says in words: the verdict, what it has to be read with, and warnings."""
     return [found.verdict, *found.notes, *(f"Warning: {warning}" for warning in found.warnings)]
+
+
+def weights(resource: MergeSearch, state: StateFolder) -> list[str]:
+    """Where the winner's weights lie, or that they are gone; nothing before the search is complete, or where nobody
+    knows where its workspace lies. Raises GiveUpError.
+    """
+    status = resource.status
+    if status is None or status.completion_time is None or status.confirmed is None:
+        return []
+    workspace = state.known_volumes().get(files.WORKSPACE_VOLUME)
+    if workspace is None:
+        return []
+    folder = workspace / status.confirmed.path
+    if (folder / files.MERGE_RECORD).is_file():
+        return [f"Weights: {folder}"]
+    return [f"Weights: {folder} {GONE}"]

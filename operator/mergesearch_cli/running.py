@@ -99,11 +99,12 @@ def print_interrupted(console: Console, state: StateFolder) -> None:
 
 
 def conclude(resource: MergeSearch, state: StateFolder, console: Console) -> None:
-    """Print the table, the verdict, and where the page is."""
+    """Print the table, the verdict, and where the page and the winner's weights are."""
     found = summary.summarize(resource, Place.MACHINE)
     if tables.final(found).rows:
         console.print(_fitting(found, console.width))
-    for line in (*reading.sentences(found), f"State: {state.document}", f"Page:  {state.report}"):
+    places = (f"State: {state.document}", f"Page:  {state.report}", *reading.weights(resource, state))
+    for line in (*reading.sentences(found), *places):
         _print(console, line)
 
 

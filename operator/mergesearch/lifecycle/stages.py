@@ -33,6 +33,8 @@ STALLS = {
     Stage.COMPARE: Reason.COMPARISON_FAILED,
 }
 """Why the search stalls when a stage cannot be done. A cleanup that fails stalls nothing."""
+TOLD_APART = (Reason.NO_SPACE, Reason.DATA_SET_UNREACHABLE)
+"""What a preflight tries again and may find for good: the way out is another than that of what stands in STALLS."""
 
 
 def fold(step: Step, launch: Launch, child: ObservedChild) -> Step:
@@ -145,7 +147,8 @@ def _not_done(step: Step, stage: Stage, reason: Reason, message: str, *, final: 
         return preflight.stall(step, reason, message)
     if stage is Stage.CLEANUP or (failures <= STAGE_RETRIES and not final):
         return step
-    return step.stall(reason if final else STALLS[stage], message)
+    own = final or (stage in preflight.HALVES and reason in TOLD_APART)
+    return step.stall(reason if own else STALLS[stage], message)
 
 
 def _scored_again(step: Step) -> Step:

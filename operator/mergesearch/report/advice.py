@@ -51,7 +51,10 @@ STALLED: dict[Reason, str] = {
     Reason.DISRUPTED_TOO_OFTEN: (
         "Ask why the platform ends the processes (priority, memory, node), or wait for quieter times, {retry}."
     ),
-    Reason.NO_SPACE: "Make room on the workspace, {retry}.",
+    Reason.NO_SPACE: (
+        "Make room on the workspace, {retry}. A lower storage.keepBest helps where it is above "
+        "search.confirm.finalists; for a lower storage.maxPending or fewer finalists start a new search."
+    ),
     Reason.OUT_OF_MEMORY: (
         "Where the machine has too little memory, give it more, {retry}. What a search allows its processes cannot "
         "change: for more in merger.resources, or a smaller merger.batch, start a new one."
@@ -82,6 +85,11 @@ STALLED: dict[Reason, str] = {
         "Mend the file of the task that the message names, {retry}. Where the manifest names the wrong task a new "
         "search is needed: the tasks of this one cannot be changed."
     ),
+    Reason.DATA_SET_UNREACHABLE: (
+        "Nothing is wrong with the task. Let the evaluators reach the hub, or put what the message names into their "
+        "cache (HF_HOME), {retry}. On a cluster evaluator.template.env cannot change: for another HF_HOME, HF_TOKEN or "
+        "HF_HUB_OFFLINE start a new search; data sets and tokens have a section in docs/operations.md."
+    ),
     Reason.METRIC_MISSING: (
         "Where the metric or filter is wrong in the manifest a new search is needed: the tasks of this one cannot be "
         "changed. Where the task should have it, mend the file of the task, {retry}."
@@ -97,10 +105,14 @@ BEFORE_SCORES: dict[tuple[Reason, Place], str] = {
         "Ask for smaller sample counts in the manifest and run the same command again, without --retry; or give the "
         "task more documents, {retry}."
     ),
+    (Reason.NO_SPACE, Place.MACHINE): (
+        "Make room on the workspace, {retry}. Or lower storage.maxPending in the manifest, or the larger of "
+        "storage.keepBest and search.confirm.finalists, and run the same command again, without --retry."
+    ),
     **{
         (reason, Place.MACHINE): (
             "What is wrong in the manifest, such as a name or a path: mend it there and run the same command again, "
-            "without --retry. What is wrong in a file: mend that, {retry}."
+            "without --retry. What is wrong elsewhere, such as in a file, with space or a network: mend that, {retry}."
         )
         for reason in (
             Reason.PREFLIGHT_FAILED,
@@ -111,6 +123,11 @@ BEFORE_SCORES: dict[tuple[Reason, Place], str] = {
             Reason.METRIC_UNSUPPORTED,
         )
     },
+    (Reason.DATA_SET_UNREACHABLE, Place.MACHINE): (
+        "Nothing is wrong in the manifest. Give this machine a network that reaches the hub, with HF_HUB_OFFLINE and "
+        "HF_DATASETS_OFFLINE unset, a token in HF_TOKEN where the data set asks for one, or a cache that holds it in "
+        "HF_HOME, {retry}; data sets and tokens have a section in docs/operations.md."
+    ),
 }
 """What is advised instead while nothing is scored: on one machine the manifest can still be edited then."""
 

@@ -199,11 +199,11 @@ def test_a_data_set_that_cannot_be_fetched_just_now_can_be_tried_again(
     (report,) = evaluator.ask(tasks.preflight(tasks.question("remote", filter="none"), engine=engine)).reports
     assert isinstance(report, contract.PreflightTasksReport)
     assert report.failure is not None
-    assert (report.failure.reason, report.failure.transient) == ("TaskUnreadable", True)
+    assert (report.failure.reason, report.failure.transient) == ("DataSetUnreachable", True)
     task = tasks.task("remote", sizes={"remote": 4}, filter="none")
     reference = contract.SearchRef(name="soup", uid=search)
     done = evaluator.ask(tasks.evaluation(["one"], [task], search=reference, engine=engine))
-    assert (done.exit.code, done.exit.reason) == (75, "TaskUnreadable"), done.exit.message
+    assert (done.exit.code, done.exit.reason) == (75, "DataSetUnreachable"), done.exit.message
     assert "reset by peer" in done.exit.message
 
 

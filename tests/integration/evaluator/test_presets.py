@@ -120,8 +120,10 @@ def test_a_preset_whose_data_set_cannot_be_had_is_refused_before_anything_is_sco
 
     assert isinstance(report, contract.PreflightTasksReport)
     assert report.failure is not None
-    assert (report.failure.reason, report.failure.transient) == ("TaskUnreadable", False)
+    assert (report.failure.reason, report.failure.transient) == ("DataSetUnreachable", False)
     assert DATA_SETS[name] in report.failure.message
+    for way in ("network", "HF_TOKEN", "HF_HOME"):
+        assert way in report.failure.message
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from mergesearch import files
 from mergesearch.api import manifest
 from mergesearch.errors import CliExitCode, InvalidManifestError
-from mergesearch_cli import running
+from mergesearch_cli import reading, running
 from mergesearch_cli.state import StateFolder
 from unit.cli.searches import search
 from unit.report import histories
@@ -90,6 +91,47 @@ def test_a_retry_of_a_complete_search_says_that_it_changes_nothing(tmp_path: Pat
         code = running.run(tmp_path / "search.yaml", volumes, state, console, retry=retry)
         assert code is CliExitCode.COMPLETE
         assert ("--retry changed nothing" in output.getvalue()) == retry
+
+
+def test_run_and_status_of_a_complete_search_say_where_the_weights_are_or_that_they_are_gone(
+    tmp_path: Path, complete: History
+) -> None:
+    prepare(tmp_path)
+    (tmp_path / "search.yaml").write_text(manifest.dump(complete.resource))
+    assert complete.end.confirmed is not None
+    folder = tmp_path / "workspace" / complete.end.confirmed.path
+    state = StateFolder(tmp_path / "state")
+    given = {name: tmp_path / name for name in ("checkpoints", "workspace")}
+    with state.held():
+        state.write(histories.with_status(complete.resource, complete.end))
+    unknown = io.StringIO()
+    reading.status(state.folder, "table", Console(file=unknown, width=200))
+    assert "Weights:" not in unknown.getvalue(), "nobody knows where the workspace lies"
+    with state.held():
+        state.keep_volumes(given)
+
+    def said() -> list[list[str]]:
+        ran, shown = io.StringIO(), io.StringIO()
+        volumes = [f"{name}={place}" for name, place in given.items()]
+        running.run(tmp_path / "search.yaml", volumes, state, Console(file=ran, width=200))
+        reading.status(state.folder, "table", Console(file=shown, width=200))
+        return [[line for line in text.getvalue().splitlines() if "Weights:" in line] for text in (ran, shown)]
+
+    gone = f"Weights: {folder} is gone or no merge any more; `mergesearch run` does not make it again, "
+    for (line,) in said():
+        assert line.startswith(gone)
+        assert "`mergesearch export` writes a configuration of mergekit that does." in line
+    folder.mkdir(parents=True)
+    (folder / files.MERGE_RECORD).write_text("{}")
+    assert said() == 2 * [[f"Weights: {folder}"]]
+
+
+def test_a_search_that_runs_has_no_line_about_the_weights_of_a_winner(tmp_path: Path, complete: History) -> None:
+    state = StateFolder(tmp_path / "state")
+    going = complete.first(lambda status: status.best is not None)
+    with state.held():
+        state.keep_volumes({"workspace": tmp_path})
+    assert reading.weights(histories.with_status(complete.resource, going), state) == []
 
 
 @pytest.fixture(scope="module")

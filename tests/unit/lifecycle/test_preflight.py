@@ -194,7 +194,7 @@ def test_a_task_that_nobody_knows_is_told_with_its_field_and_what_another_name_n
     ("reason", "message", "transient"),
     [
         (Reason.ENGINE_REFUSED, "b runs code that a model has written: set spec.evaluator.allowCodeExecution", False),
-        (Reason.TASK_UNREADABLE, "b cannot be loaded: the hub does not answer", True),
+        (Reason.DATA_SET_UNREACHABLE, "b cannot be loaded: the hub does not answer", True),
         (Reason.TASK_UNKNOWN, "b cannot be loaded: the hub does not answer", True),
     ],
     ids=["refused", "out of reach", "may pass"],
@@ -208,6 +208,25 @@ def test_a_task_whose_name_is_right_is_not_told_that_it_needs_another(
     known = report.model_copy(update={"tasks": tuple(task for task in report.tasks if task.name != "b")})
     step = Step(resource=bench.resource, status=bench.status, observed=bench.observe(), now=bench.now)
     assert preflight.failure_of(step, known, failure) == failure
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason", "told"),
+    [
+        (HALVES[0], Reason.NO_SPACE, "NoSpace"),
+        (HALVES[1], Reason.DATA_SET_UNREACHABLE, "DataSetUnreachable"),
+        (HALVES[1], Reason.SANDBOX_LOST, "PreflightFailed"),
+    ],
+    ids=["space", "a data set", "what has no way out of its own"],
+)
+def test_what_a_preflight_finds_again_and_again_stalls_with_the_reason_that_has_a_way_out(
+    stage: Stage, reason: Reason, told: str
+) -> None:
+    failure = Failure(reason=reason, message="it is so", transient=True)
+    bench = Bench(resource(), faults=faults((stage, None, End(code=0, failure=failure))))
+    assert bench.rest().stalled is not None
+    assert bench.condition("Stalled") == ("True", told)
+    assert len(bench.made(stage)) == 3
 
 
 @pytest.mark.parametrize("lengths", [(2000, 2000), (2000, 50), (50, 2000)], ids=["both long", "first", "second"])
