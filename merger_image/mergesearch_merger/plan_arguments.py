@@ -15,7 +15,7 @@ BANDWIDTH = 10**9
 CHECKPOINTS = 2
 DTYPE = "bfloat16"
 COUNTS = {"M": 10**6, "B": 10**9, "T": 10**12}
-"""Of parameters, as models are named by them."""
+"""Of parameters, as models are named by them, in either case."""
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -80,7 +80,7 @@ def _number(largest: int) -> Callable[[str], int]:
     """The type of an argument: a whole number from 1, also such as 70e9 or 70B."""
 
     def parse(text: str) -> int:
-        scale = COUNTS.get(text[-1:], 1)
+        scale = COUNTS.get(text[-1:].upper(), 1)
         try:
             found = Decimal(text[:-1] if scale > 1 else text) * scale
         except InvalidOperation:

@@ -112,7 +112,8 @@ def plan(
         float | None, typer.Option(min=0.0, help="Seconds of one checkpoint on all samples that the search sees.")
     ] = None,
     unseen_samples: Annotated[
-        int | None, typer.Option(min=1, help="Samples of one confirmation: all unseen ones, and held-out tasks.")
+        int | None,
+        typer.Option(min=1, help="Samples of one confirmation, held-out tasks too; where the manifest tells none."),
     ] = None,
     bandwidth: Annotated[float, typer.Option(min=1.0, help="MB per second that the volumes deliver.")] = 500.0,
 ) -> None:

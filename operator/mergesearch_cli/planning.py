@@ -48,7 +48,7 @@ def plan(file: Path, volume: Sequence[str], given: Given, console: Console) -> N
     # One merge is as large as one of its inputs where these have its data type; the preflight knows it exactly.
     output = max(sizes.values(), default=0)
     searched = timing.search_samples(resource.spec)
-    unseen = given.unseen or timing.unseen_samples(resource.spec)
+    unseen, left_aside = _unseen(resource.spec, given.unseen)
     dearer = timing.dearer(resource.spec, searched, unseen)
     found = forecast(
         resource.spec,
@@ -61,9 +61,20 @@ def plan(file: Path, volume: Sequence[str], given: Given, console: Console) -> N
     console.print(_table(resource, found, known=bool(sizes), at_least=dearer is None))
     lines = [] if sizes else ["Bytes: add --volume checkpoints=DIR."]
     lines.extend(_about_slices(resource.spec, output, timed=given.seconds is not None))
-    lines += [*_about_time(given.seconds, searched, unseen, dearer), *_about_proof(resource.spec)]
+    lines += [*_about_time(given.seconds, searched, unseen, dearer), *left_aside, *_about_proof(resource.spec)]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _unseen(spec: MergeSearchSpec, given: int | None) -> tuple[int | None, list[str]]:
+    """Samples of one confirmation, and why they are not those that a person gives: the rest of the page rests on what
+    the manifest says.
+    """
+    known, least = timing.unseen_samples(spec), timing.least_unseen_samples(spec)
+    if given is None or given == known or (known is None and given >= least):
+        return given if known is None else known, []
+    more = "" if known is not None else " of some tasks alone"
+    return known, [f"--unseen-samples {given:,} is left aside: the manifest says that there are {least:,}{more}."]
 
 
 def _about_slices(spec: MergeSearchSpec, output: int, *, timed: bool) -> list[str]:
@@ -97,7 +108,8 @@ def _about_time(seconds: float | None, searched: int | None, unseen: int | None,
         ]
     if dearer is not None:
         if searched is not None and unseen is not None:
-            each = f"{phrases.count(unseen, 'sample')}, {dearer:.1f} times as long as an evaluation of the search"
+            long = f"{dearer:.1f} times as long" if unseen >= searched else "and is taken to be as long"
+            each = f"{phrases.count(unseen, 'sample')}, {long} as an evaluation of the search"
             lines.append(f"Each confirmation scores {each}.")
         return lines
     lines.append(
@@ -111,7 +123,9 @@ def _about_time(seconds: float | None, searched: int | None, unseen: int | None,
 def _about_proof(spec: MergeSearchSpec) -> list[str]:
     """The samples that are reckoned with, and the smallest gain that they can prove."""
     shares = provable.expected(spec)
-    lines = ["Samples of each task: " + "; ".join(map(_share, shares)) + "."]
+    held_out = [_held_out(task.name, timing.held_out_samples(spec, task)) for task in spec.held_out.tasks]
+    lines = ["Samples of each task: " + "; ".join([*map(_share, shares), *held_out]) + "."]
+    lines += [f"Few samples: {few}." for few in provable.rough(spec, [share.unseen for share in shares])]
     unseen = [share.unseen for share in shares if share.unseen is not None]
     if len(unseen) == len(shares):
         return [*lines, f"Smallest provable gain: {provable.told(spec, unseen)}."]
@@ -128,6 +142,11 @@ def _share(share: provable.Share) -> str:
     search = "half of its documents" if share.search is None else f"{share.search:,}"
     unseen = "all others" if share.unseen is None else f"{share.unseen:,}"
     return f"{share.task} {search} to search and {unseen} unseen"
+
+
+def _held_out(name: str, number: int | None) -> str:
+    """`gsm8k 1,319 held out`."""
+    return f"{name} {'all of its documents' if number is None else f'{number:,}'} held out"
 
 
 def checkpoint_bytes(spec: MergeSearchSpec, folders: dict[str, Path]) -> dict[str, int]:

@@ -1,17 +1,13 @@
 """What is allowed in a manifest, but is seldom meant; pure.
 
-A piece of advice has the form of a problem and stops nothing.
+A piece of advice has the form of a problem and stops nothing. Advice about tasks is in `advice_tasks`.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
 
-from mergesearch.api import base, check_pods, check_tasks, known_tasks
+from mergesearch.api import base, check_pods
 from mergesearch.api.problem import Problem, words
 from mergesearch.api.resource import MergeSearch
-
-_RUNS_CODE = re.compile(r"(^|_)(humaneval|mbpp|lbpp)", re.IGNORECASE)
 
 
 def generations_come_out_even(resource: MergeSearch) -> Iterator[Problem]:
@@ -200,40 +196,6 @@ def deadline_fits_into_the_duration(resource: MergeSearch) -> Iterator[Problem]:
             allowed = f"at most {base.seconds_of(duration)}, the {duration} of spec.search.maxDuration"
             message = "a single process may take longer than the search"
             yield Problem(where, found, allowed, message, rests_on=("spec.search.maxDuration",))
-
-
-def code_may_run(resource: MergeSearch) -> Iterator[Problem]:
-    """Tasks of these names run what the model has written; of those that are known for certain to, `checks` speaks."""
-    evaluator = resource.spec.evaluator
-    for place, task in check_tasks.placed(resource):
-        certain = task.name in known_tasks.RUN_CODE or (
-            task.name in known_tasks.IN_A_SANDBOX and not evaluator.task_folders
-        )
-        if _RUNS_CODE.search(task.name) and not certain and not evaluator.allow_code_execution:
-            message = "this task runs code that the model wrote, which is not allowed"
-            allowed = "spec.evaluator.allowCodeExecution: true"
-            rests_on = ("spec.evaluator.allowCodeExecution",)
-            yield Problem(f"{place}.name", words(task.name), allowed, message, rests_on=rests_on)
-
-
-def known_tasks_are_meant(resource: MergeSearch) -> Iterator[Problem]:
-    """With task folders or an image of the user's own nobody knows before the preflight whether these are the tasks
-    that are known.
-    """
-    if not known_tasks.are_certain(resource.spec):
-        for found in (*check_tasks.samples(resource), *check_tasks.scores(resource)):
-            yield replace(found, message=f"{found.message}, unless taskFolders or the image have another task")
-
-
-def prompts_suit_the_model(resource: MergeSearch) -> Iterator[Problem]:
-    """Tasks for models that chat are scored without their template where nobody asks for it. Base models have none."""
-    for place, task in check_tasks.placed(resource):
-        known = known_tasks.TASKS.get(task.name)
-        if known is not None and known.for_chat and not task.chat_template:
-            base_model = "; for base models there is mergesearch_mbpp, with the filter none" if known.runs_code else ""
-            message = f"{task.name} is made for models that chat, and is asked without their chat template{base_model}"
-            allowed = "true, unless the checkpoints have no chat template"
-            yield Problem(f"{place}.chatTemplate", "false", allowed, message, rests_on=(f"{place}.name",))
 
 
 def search_is_meant_to_wait(resource: MergeSearch) -> Iterator[Problem]:

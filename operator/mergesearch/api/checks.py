@@ -7,7 +7,16 @@ order, so that a person sees every problem at once.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from mergesearch.api import advice, check_inputs, check_pods, check_search, check_tasks, check_templates, check_volumes
+from mergesearch.api import (
+    advice,
+    advice_tasks,
+    check_inputs,
+    check_pods,
+    check_search,
+    check_tasks,
+    check_templates,
+    check_volumes,
+)
 from mergesearch.api.problem import Path, Problem, overlap, split
 from mergesearch.api.resource import MergeSearch
 
@@ -72,9 +81,11 @@ ADVICE: tuple[Check, ...] = (
     advice.claim_keeps_pods_apart,
     advice.gpu_hours_are_counted,
     advice.deadline_fits_into_the_duration,
-    advice.code_may_run,
-    advice.known_tasks_are_meant,
-    advice.prompts_suit_the_model,
+    advice_tasks.code_may_run,
+    advice_tasks.unseen_samples_are_many,
+    advice_tasks.task_names_are_spelt_right,
+    advice_tasks.known_tasks_are_meant,
+    advice_tasks.prompts_suit_the_model,
 )
 
 

@@ -38,6 +38,8 @@ TASKS: dict[str, KnownTask] = {
 """By their names in lm-eval: those of the presets, and the one for base models that the user guide names."""
 IN_A_SANDBOX = {"mbpp": "mergesearch_mbpp", "mbpp_instruct": "mergesearch_mbpp_instruct"}
 """Tasks of lm-eval that would run programs beside the checkpoints, and those that the evaluator has in their place."""
+SANDBOX_METRIC = "mergesearch_evaluator.sandbox.metric.pass_at_1"
+"""What a task of a user's own that runs programs names as its metric."""
 RUN_CODE = tuple(name for name, task in TASKS.items() if task.runs_code)
 
 

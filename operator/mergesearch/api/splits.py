@@ -10,6 +10,10 @@ from mergesearch.api.spec import HeldOutTask, ObjectiveTask
 
 Count = int | None
 """None: nobody knows before the documents are counted."""
+ROUGH_BELOW = 50
+"""Unseen samples of a task, with fewer of which a bootstrap is rough."""
+ROUGH = f"with fewer than {ROUGH_BELOW} unseen samples intervals and p are rough"
+"""Said by the preflight, and before it."""
 
 
 def searched(task: ObjectiveTask, total: int) -> int:
@@ -52,7 +56,8 @@ def problems(place: str, task: ObjectiveTask, total: int, leaves: int) -> Iterat
         message = f"{task.name} has {_documents(total)}; at least 2 are needed, one to search and one unseen"
         yield Problem(place, "", "", message)
     elif search >= total:
-        message = f"{search} of the {total} documents of {task.name} leave none unseen"
+        all_of_them = f"all {total} documents of {task.name}, which leaves none unseen"
+        message = all_of_them if search == total else f"{search}, but {task.name} has {_documents(total)}"
         yield Problem(f"{place}.searchSamples", words(search), f"at most {total - 1}", message)
     elif task.unseen_samples is not None and task.unseen_samples > (rest := total - search):
         wanted, where = task.unseen_samples, f"{place}.unseenSamples"

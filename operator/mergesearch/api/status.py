@@ -246,7 +246,7 @@ class PreflightStatus(ApiModel):
     """The smallest gain over one baseline that the unseen samples prove four times in five, the choice among the
     finalists included, if the two differ on one sample in five."""
     provable: Message | None = None
-    """The same in words, with the unseen samples of each task."""
+    """The same in words, with the finalists and the unseen samples."""
     versions: dict[str, Word] = Field(default={}, max_length=16)
     """Of lm-eval and the backend."""
     warnings: tuple[Message, ...] = Field(default=(), max_length=16)

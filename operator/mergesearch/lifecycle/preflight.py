@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from mergesearch.api.spec import MergeSearchSpec
 from mergesearch.api.status import MAX_MESSAGE, Decision, LeafStatus, PreflightStatus, Stage, TaskStatus
 from mergesearch.contract import Failure, PreflightCheckpointsReport, PreflightTasksReport
-from mergesearch.lifecycle import launches, phrases, provable, roles, samples
+from mergesearch.lifecycle import launches, provable, roles, samples
 from mergesearch.lifecycle.step import MAX_DECISION, Step, clip
 from mergesearch.reasons import Reason
-from mergesearch.search import power
 
 MAX_WARNINGS = 16
 MAX_VERSIONS = 16
@@ -70,21 +69,10 @@ def tasks_known(step: Step, report: PreflightTasksReport) -> Step:
         Stage.PREFLIGHT_TASKS,
         tasks=found,
         smallest_gain=round(provable.smallest_gain(spec, unseen), 4),
-        provable=clip(provable.told(spec, unseen), MAX_MESSAGE),
+        provable=provable.told(spec, unseen),
         versions=dict(list(report.versions.items())[:MAX_VERSIONS]),
-        warnings=_merged_warnings(before, [*report.warnings, *_rough(spec, unseen)]),
+        warnings=_merged_warnings(before, [*report.warnings, *provable.rough(spec, unseen)]),
     )
-
-
-def _rough(spec: MergeSearchSpec, unseen: list[int]) -> list[str]:
-    """Tasks whose unseen samples are so few that intervals and p are rough."""
-    few = [
-        f"{task.name} ({number})"
-        for task, number in zip(spec.objective.tasks, unseen, strict=True)
-        if number < power.ROUGH_BELOW
-    ]
-    asked = f"with fewer than {power.ROUGH_BELOW} unseen samples intervals and p are rough"
-    return [f"{asked}: {phrases.listed(few)}"] if few else []
 
 
 def stall(step: Step, reason: Reason, message: str) -> Step:

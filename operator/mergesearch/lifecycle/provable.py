@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mergesearch.api import known_tasks, splits
 from mergesearch.api.base import number_of
 from mergesearch.api.spec import MergeSearchSpec
+from mergesearch.api.status import MAX_MESSAGE
 from mergesearch.lifecycle import phrases
 from mergesearch.search import power
 
@@ -39,11 +40,25 @@ def smallest_gain(spec: MergeSearchSpec, unseen: Sequence[int]) -> float:
 
 
 def told(spec: MergeSearchSpec, unseen: Sequence[int]) -> str:
-    """In points, with all that it rests on."""
-    gain = f"{100 * smallest_gain(spec, unseen):.1f} points"
-    counted = [f"{number:,} of {task.name}" for task, number in zip(spec.objective.tasks, unseen, strict=True)]
-    return (
-        f"a gain of {gain} over a baseline is proven four times in five, a smaller one less often; unseen samples: "
-        f"{phrases.listed(counted)}, {phrases.count(finalists(spec), 'finalist')}, two models that differ on one "
-        "sample in five"
+    """In points, with all that it rests on, in no more than a message takes: tasks are named where there is room."""
+    head = (
+        f"a gain of {100 * smallest_gain(spec, unseen):.1f} points over a baseline is proven four times in five: "
+        f"{phrases.count(finalists(spec), 'finalist')}, two models that differ on one sample in five, unseen samples: "
     )
+    pairs = zip(spec.objective.tasks, unseen, strict=True)
+    named = head + phrases.listed([f"{number:,} of {task.name}" for task, number in pairs])
+    if len(named) <= MAX_MESSAGE:
+        return named
+    fewest, most = min(unseen), max(unseen)
+    each = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    return head + (f"{each} of each of {len(unseen)} tasks" if len(unseen) > 1 else each)
+
+
+def rough(spec: MergeSearchSpec, unseen: Sequence[int | None]) -> list[str]:
+    """The tasks whose unseen samples are known to be so few that intervals and p are rough."""
+    few = [
+        f"{task.name} ({number})"
+        for task, number in zip(spec.objective.tasks, unseen, strict=True)
+        if number is not None and number < splits.ROUGH_BELOW
+    ]
+    return [f"{splits.ROUGH}: {phrases.listed(few)}"] if few else []

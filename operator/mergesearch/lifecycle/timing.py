@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mergesearch.api import known_tasks, splits
-from mergesearch.api.spec import MergeSearchSpec
+from mergesearch.api.spec import HeldOutTask, MergeSearchSpec
 from mergesearch.api.status import Stage
 from mergesearch.lifecycle import accounting
 
@@ -55,8 +55,17 @@ def search_samples(spec: MergeSearchSpec) -> int | None:
 
 def unseen_samples(spec: MergeSearchSpec) -> int | None:
     """Samples of one confirmation, with the held-out tasks; None where only the preflight can count them."""
-    held_out = [splits.held_out(task, known_tasks.documents(spec, task.name)) for task in spec.held_out.tasks]
-    return _sum([*(unseen for _, unseen in _splits(spec)), *held_out])
+    return _sum(_unseen(spec))
+
+
+def least_unseen_samples(spec: MergeSearchSpec) -> int:
+    """Of the tasks alone whose samples are known."""
+    return sum(count for count in _unseen(spec) if count is not None)
+
+
+def held_out_samples(spec: MergeSearchSpec, task: HeldOutTask) -> int | None:
+    """Of a held-out task; None where only the preflight can count them."""
+    return splits.held_out(task, known_tasks.documents(spec, task.name))
 
 
 def dearer(spec: MergeSearchSpec, search: int | None, unseen: int | None) -> float | None:
@@ -83,6 +92,11 @@ def _in_turn(count: int, lanes: int, batch: int) -> int:
 
 def _splits(spec: MergeSearchSpec) -> list[tuple[int | None, int | None]]:
     return [splits.of(task, known_tasks.documents(spec, task.name)) for task in spec.objective.tasks]
+
+
+def _unseen(spec: MergeSearchSpec) -> list[int | None]:
+    held_out = [held_out_samples(spec, task) for task in spec.held_out.tasks]
+    return [*(unseen for _, unseen in _splits(spec)), *held_out]
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

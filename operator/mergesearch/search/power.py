@@ -11,8 +11,6 @@ DISCORDANT = 0.2
 LEVEL = 0.05
 """Of the one-sided test, the choice among the finalists included."""
 POWER = 0.8
-ROUGH_BELOW = 50
-"""Unseen samples of a task, with fewer of which a bootstrap is rough."""
 
 NORMAL = statistics.NormalDist()
 

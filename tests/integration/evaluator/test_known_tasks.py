@@ -58,3 +58,4 @@ def test_what_is_known_of_a_task_is_what_lm_eval_says(found: dict[str, dict[str,
 
 def test_the_evaluator_refuses_the_same_tasks_of_lm_eval() -> None:
     assert known_tasks.IN_A_SANDBOX == coding.OURS
+    assert known_tasks.SANDBOX_METRIC == coding.METRIC

@@ -849,7 +849,7 @@ KNOWN = (
         (
             (
                 "spec.objective.tasks[0].searchSamples",
-                "1319 of the 1319 documents of gsm8k leave none unseen; found the number 1319; allowed: at most 1318",
+                "all 1319 documents of gsm8k, which leaves none unseen; found the number 1319; allowed: at most 1318",
             ),
         ),
         old=TASK,

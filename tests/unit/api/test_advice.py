@@ -2,7 +2,7 @@
 
 import pytest
 
-from mergesearch.api import advice, checks, manifest
+from mergesearch.api import advice, advice_tasks, checks, manifest
 from unit.api import good
 
 OBJECTIVE = "  objective:\n"
@@ -130,18 +130,54 @@ CASES = {
     "code_may_run": (
         good.MINIMAL.replace("{name: gsm8k,", "{name: humaneval,"),
         "spec.objective.tasks[0].name",
-        'this task runs code that the model wrote, which is not allowed; found "humaneval"; '
-        "allowed: spec.evaluator.allowCodeExecution: true",
+        "lm-eval's own task would run programs that the model wrote beside the checkpoints, and is refused; found "
+        '"humaneval"; allowed: the preset MBPP, or a task of your own in spec.evaluator.taskFolders with the metric '
+        "!function mergesearch_evaluator.sandbox.metric.pass_at_1",
+    ),
+    "code_may_run-allowed": (
+        minimal("  evaluator: {allowCodeExecution: true}\n").replace("{name: gsm8k,", "{name: humaneval,"),
+        "spec.objective.tasks[0].name",
+        "is refused; found",
     ),
     "code_may_run-of_ones_own": (
         minimal("  evaluator: {taskFolders: [{path: tasks}]}\n").replace("{name: gsm8k,", "{name: mbpp,"),
         "spec.objective.tasks[0].name",
-        "this task runs code that the model wrote",
+        'this task runs code that the model wrote, which is not allowed; found "mbpp"; allowed: '
+        "spec.evaluator.allowCodeExecution: true, where the task is your own with the metric !function "
+        "mergesearch_evaluator.sandbox.metric.pass_at_1",
+    ),
+    "unseen_samples_are_many": (
+        good.MINIMAL.replace(TASK, "{preset: MuSR, searchSamples: 750}"),
+        "spec.objective.tasks[0].searchSamples",
+        "with fewer than 50 unseen samples intervals and p are rough: leaderboard_musr (6); "
+        "found the number 750; allowed: at most 706",
+    ),
+    "unseen_samples_are_many-bounded": (
+        good.MINIMAL.replace(TASK, "{name: a, metric: acc, unseenSamples: 49}"),
+        "spec.objective.tasks[0].unseenSamples",
+        "intervals and p are rough: a (49); allowed: at least 50",
+    ),
+    "unseen_samples_are_many-ranges": (
+        good.MINIMAL.replace(
+            TASK, "{preset: GSM8K, samples: {search: {start: 0, stop: 9}, unseen: {start: 9, stop: 12}}}"
+        ),
+        "spec.objective.tasks[0].samples.unseen",
+        "intervals and p are rough: gsm8k (3); allowed: at least 50",
+    ),
+    "task_names_are_spelt_right": (
+        good.MINIMAL.replace(TASK, "{name: IFEVAL, metric: acc}"),
+        "spec.objective.tasks[0].name",
+        'lm-eval knows no task that is spelt like this; found "IFEVAL"; did you mean ifeval?',
+    ),
+    "task_names_are_spelt_right-preset": (
+        minimal("  heldOut: {tasks: [{name: MuSR, metric: acc}]}\n"),
+        "spec.heldOut.tasks[0].name",
+        "did you mean leaderboard_musr?",
     ),
     "known_tasks_are_meant-samples": (
         full("searchSamples: 250", "searchSamples: 600"),
         "spec.objective.tasks[0].searchSamples",
-        "600 of the 541 documents of ifeval leave none unseen, unless taskFolders or the image have another task; "
+        "600, but ifeval has 541 documents, unless taskFolders or the image have another task; "
         "found the number 600; allowed: at most 540",
     ),
     "known_tasks_are_meant-metric": (
@@ -188,7 +224,7 @@ def test_a_manifest_that_is_seldom_meant_gets_advice_and_is_read(text: str, path
 
 def test_every_piece_of_advice_has_a_case() -> None:
     assert {name.split("-")[0] for name in CASES} == {one.__name__ for one in checks.ADVICE}
-    assert {one.__module__ for one in checks.ADVICE} == {advice.__name__}
+    assert {one.__module__ for one in checks.ADVICE} == {advice.__name__, advice_tasks.__name__}
 
 
 def test_advice_is_given_beside_problems_but_not_about_what_is_broken() -> None:
@@ -200,7 +236,8 @@ def test_advice_is_given_beside_problems_but_not_about_what_is_broken() -> None:
 
 
 SUITED = {
-    "code that may run": "{name: humaneval, metric: pass@1}",
+    "enough unseen samples": "{preset: MuSR, searchSamples: 706}",
+    "another task of almost the same name": "{name: gsm8k_cot, metric: exact_match}",
     "a base model": "{preset: MBPP, name: mergesearch_mbpp, filter: none, chatTemplate: false}",
     "likelihoods and word problems of a base model": "{preset: GSM8K, chatTemplate: false}",
     "chat": "{preset: MBPP}",
@@ -212,5 +249,20 @@ def test_what_suits_the_task_needs_no_advice(task: str) -> None:
     text = minimal("  evaluator: {allowCodeExecution: true}\n").replace(TASK, task)
 
     examined = manifest.examine(text)
+
+    assert (examined.problems, examined.advice) == ((), ())
+
+
+def test_code_of_a_task_of_ones_own_may_run_where_it_is_allowed() -> None:
+    evaluator = "  evaluator: {allowCodeExecution: true, taskFolders: [{path: tasks}]}\n"
+
+    examined = manifest.examine(minimal(evaluator).replace(TASK, "{name: humaneval, metric: pass_at_1}"))
+
+    assert (examined.problems, examined.advice) == ((), ())
+
+
+@pytest.mark.parametrize("task", ["{name: IFEVAL, metric: acc}", "{preset: MuSR, searchSamples: 750}"])
+def test_tasks_that_may_be_others_than_those_that_are_known_get_no_advice(task: str) -> None:
+    examined = manifest.examine(minimal("  evaluator: {taskFolders: [{path: tasks}]}\n").replace(TASK, task))
 
     assert (examined.problems, examined.advice) == ((), ())

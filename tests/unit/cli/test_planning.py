@@ -161,9 +161,20 @@ PROVABLE: dict[str, tuple[dict[str, Any], str]] = {
     "presets": (
         {"objective": {"preset": "MBPP-IFEval"}},
         "Samples of each task: mergesearch_mbpp_instruct 250 to search and 250 unseen; ifeval 270 to search and 271 "
-        "unseen. Smallest provable gain: a gain of 5.8 points over a baseline is proven four times in five, a smaller "
-        "one less often; unseen samples: 250 of mergesearch_mbpp_instruct and 271 of ifeval, 3 finalists, two models "
-        "that differ on one sample in five.",
+        "unseen. Smallest provable gain: a gain of 5.8 points over a baseline is proven four times in five: 3 "
+        "finalists, two models that differ on one sample in five, unseen samples: 250 of mergesearch_mbpp_instruct and "
+        "271 of ifeval.",
+    ),
+    "held-out tasks": (
+        {
+            "objective": {"preset": "MBPP-IFEval"},
+            "heldOut": {"tasks": [{"preset": "GSM8K"}, {"name": "h", "metric": "acc"}]},
+        },
+        "ifeval 270 to search and 271 unseen; gsm8k 1,319 held out; h all of its documents held out. Smallest",
+    ),
+    "few unseen samples": (
+        {"objective": {"tasks": [{"preset": "MuSR", "searchSamples": 750}, {"name": "b", "metric": "acc"}]}},
+        "Few samples: with fewer than 50 unseen samples intervals and p are rough: leaderboard_musr (6). Smallest",
     ),
     "unseen samples that are bounded": (
         {"objective": {"tasks": [{**TASK, "unseenSamples": 100}]}},
@@ -189,6 +200,34 @@ def test_samples_of_presets_need_no_counting(tmp_path: Path) -> None:
     found = planned(tmp_path, seconds=10.0, objective={"tasks": [{"preset": "IFEval"}]}, search=SHORT)
     assert "Each confirmation scores 271 samples, 1.0 times as long" in found
     assert "only the preflight" not in found
+
+
+def test_a_confirmation_of_few_samples_is_taken_to_be_as_long_as_an_evaluation(tmp_path: Path) -> None:
+    tasks = [{**TASK, "unseenSamples": 10}]
+    found = planned(tmp_path, seconds=10.0, objective={"tasks": tasks}, search=SHORT)
+    assert "Each confirmation scores 10 samples, and is taken to be as long as an evaluation of the search." in found
+    assert "time 1 min 0 s" in found
+
+
+LEFT_ASIDE = "--unseen-samples 5,000 is left aside: the manifest says that there are 271."
+
+
+def test_unseen_samples_that_the_manifest_knows_better_are_left_aside(tmp_path: Path) -> None:
+    tasks = {"tasks": [{"preset": "IFEval"}]}
+    found = planned(tmp_path, seconds=10.0, unseen=5000, objective=tasks, search=SHORT)
+    assert LEFT_ASIDE in found
+    assert "Each confirmation scores 271 samples" in found
+    assert "time 1 min 0 s" in found
+    assert "left aside" not in planned(tmp_path, unseen=271, objective=tasks)
+    assert "left aside" not in planned(tmp_path, unseen=5000)
+
+
+def test_fewer_unseen_samples_than_the_manifest_names_of_some_tasks_are_left_aside(tmp_path: Path) -> None:
+    tasks = {"tasks": [{"preset": "IFEval"}, TASK]}
+    found = planned(tmp_path, seconds=10.0, unseen=270, objective=tasks, search=SHORT)
+    assert "--unseen-samples 270 is left aside: the manifest says that there are 271 of some tasks alone." in found
+    assert "How many these are only the preflight counts" in found
+    assert "left aside" not in planned(tmp_path, unseen=271, objective=tasks)
 
 
 @pytest.mark.parametrize("seconds", [None, 10.0])

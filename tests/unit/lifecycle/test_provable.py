@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergesearch.api import splits
-from mergesearch.api.status import LeafStatus, MergeSearchStatus, PreflightStatus, TaskStatus
+from mergesearch.api.spec import MAX_TASKS
+from mergesearch.api.status import MAX_MESSAGE, LeafStatus, MergeSearchStatus, PreflightStatus, TaskStatus
 from mergesearch.lifecycle import provable, samples, timing
 from mergesearch.lifecycle.provable import Share
 from mergesearch.search import power
@@ -67,10 +68,47 @@ def test_what_is_expected_is_what_is_taken(documents: int, leaves: int, data: st
 def test_the_gain_is_told_in_points_with_what_it_rests_on() -> None:
     spec = resource(objective={"tasks": PAIR}, search={"maxEvaluations": 12}).spec
     assert provable.told(spec, [250, 271]) == (
-        "a gain of 5.8 points over a baseline is proven four times in five, a smaller one less often; unseen samples: "
-        "250 of mergesearch_mbpp_instruct and 271 of ifeval, 3 finalists, two models that differ on one sample in five"
+        "a gain of 5.8 points over a baseline is proven four times in five: 3 finalists, two models that differ on one "
+        "sample in five, unseen samples: 250 of mergesearch_mbpp_instruct and 271 of ifeval"
     )
     assert (power.POWER, power.DISCORDANT) == (4 / 5, 1 / 5)
+
+
+LONG: dict[str, tuple[dict[str, Any], list[int], str]] = {
+    "five presets": (
+        {"tasks": [{"preset": name} for name in ("MBPP", "GSM8K", "IFEval", "MMLU-Pro", "MuSR")]},
+        [250, 660, 271, 1000, 378],
+        "250 to 1,000 of each of 5 tasks",
+    ),
+    "as many of each": (
+        {"tasks": [{"name": f"{i}{'long' * 20}", "metric": "acc"} for i in range(2)]},
+        [200, 200],
+        "200 of each of 2 tasks",
+    ),
+    "one task": ({"tasks": [{"name": "long" * 30, "metric": "acc"}]}, [200], "200"),
+}
+
+
+@pytest.mark.parametrize(("objective", "unseen", "end"), LONG.values(), ids=LONG)
+def test_tasks_are_counted_where_their_names_do_not_fit(objective: dict[str, Any], unseen: list[int], end: str) -> None:
+    said = provable.told(resource(objective=objective, evaluator={"allowCodeExecution": True}).spec, unseen)
+    assert said.endswith(f": 3 finalists, two models that differ on one sample in five, unseen samples: {end}")
+
+
+@given(
+    names=st.lists(st.text("ab_", min_size=1, max_size=128), min_size=1, max_size=MAX_TASKS, unique=True),
+    most=st.integers(1, 2**31),
+)
+def test_no_gain_takes_more_words_than_the_status_has_room_for(names: list[str], most: int) -> None:
+    tasks = [{"name": name, "metric": "acc"} for name in names]
+    spec = resource(
+        objective={"tasks": tasks},
+        heldOut={"tasks": []},
+        search={"maxEvaluations": 16, "confirm": {"finalists": 16}},
+    ).spec
+    said = provable.told(spec, [1, *[most] * (len(names) - 1)])
+    assert len(said) <= MAX_MESSAGE
+    assert "two models that differ on one sample in five, unseen samples: 1" in said
 
 
 def test_a_search_with_fewer_candidates_than_finalists_corrects_for_those_that_it_has() -> None:

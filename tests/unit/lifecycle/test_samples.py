@@ -148,7 +148,13 @@ PROBLEMS: dict[str, tuple[dict[str, Any], Sequence[int], Sequence[int], str]] = 
         {"searchSamples": 100},
         (60, 40),
         (7,),
-        "spec.objective.tasks[0].searchSamples: 100 of the 100 documents of a leave none unseen; at most 99",
+        "spec.objective.tasks[0].searchSamples: all 100 documents of a, which leaves none unseen; at most 99",
+    ),
+    "more than there are": (
+        {"searchSamples": 101},
+        (60, 40),
+        (7,),
+        "spec.objective.tasks[0].searchSamples: 101, but a has 100 documents; at most 99",
     ),
     "ranges beyond the end": (
         {"samples": RANGES},

@@ -38,7 +38,15 @@ def test_what_would_mean_nothing_is_refused(argv: list[str], told: str, capsys: 
     assert told in capsys.readouterr().err
 
 
-NUMBERS = {"70B": 70 * 10**9, "70.6B": 706 * 10**8, "8.03e9": 803 * 10**7, "560M": 560 * 10**6, "1T": 10**12, "7": 7}
+NUMBERS = {
+    "70B": 70 * 10**9,
+    "7b": 7 * 10**9,
+    "70.6B": 706 * 10**8,
+    "8.03e9": 803 * 10**7,
+    "560M": 560 * 10**6,
+    "1T": 10**12,
+    "7": 7,
+}
 
 
 @pytest.mark.parametrize(("text", "elements"), NUMBERS.items(), ids=NUMBERS)
