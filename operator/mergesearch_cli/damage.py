@@ -73,4 +73,7 @@ def first_problem(error: ValidationError) -> str:
 def _shown(value: object) -> str:
     """The beginning of a value. Aliases can make it larger than any memory, so no more of it is written out."""
     parts = json.JSONEncoder(default=str, check_circular=False).iterencode(value)
-    return clip("".join(itertools.islice(parts, SHOWN + 1)), SHOWN)
+    try:
+        return clip("".join(itertools.islice(parts, SHOWN + 1)), SHOWN)
+    except TypeError:  # a key that no JSON has
+        return f"a {type(value).__name__}"

@@ -23,6 +23,8 @@ from mergesearch_cli import damage, whole
 from mergesearch_cli.state import StateFolder
 
 STDIN = Path("-")
+LONGEST_NAME = 63
+"""Characters of a name that is shown; Kubernetes allows no more."""
 HOW = f"`kubectl get {base.KIND.lower()} NAME -o yaml` prints one"
 
 
@@ -135,6 +137,7 @@ def _resource(entry: Any, label: str) -> MergeSearch:
         kind = entry.get("kind") if isinstance(entry, Mapping) else None
         what = f"a {kind}" if isinstance(kind, str) else "something else"
         raise _wrong(f"{label}: holds {what}, not a {base.KIND}; {HOW}")
+    label = f"{label}: {_name(entry)}"
     damage.refuse_newer(entry, label, "read it with that one")
     try:
         found = MergeSearch.model_validate(entry)
@@ -145,6 +148,13 @@ def _resource(entry: Any, label: str) -> MergeSearch:
     if lacking is not None:
         raise _wrong(f"{label}: seems to be cut off or changed: {lacking}; {HOW}")
     return found
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Which of several searches it is."""
+    metadata = entry.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return f"search {name[:LONGEST_NAME]!r}" if isinstance(name, str) else "a search without a name"
 
 
 def _wrong(message: str) -> InvalidManifestError:

@@ -101,17 +101,20 @@ def _what_was_found_first_is_of_this_spec(resource: MergeSearch, status: MergeSe
 
 
 def _it_has_begun(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
-    """Kubernetes prints fields by name, and of those that are always there this is the last."""
-    if status.start_time is None and status != MergeSearchStatus():
+    """Kubernetes prints fields by name, and of those that are there once anything has begun this is the last. A search
+    of which the API server does not take the first status is stalled before that.
+    """
+    begun = status.stalled is None or status.next_launch > 1
+    if status.start_time is None and begun and status != MergeSearchStatus():
         yield "status.startTime is missing"
 
 
 def _the_phase_is_that_of_the_rest(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     """Phase and preflight are left out where they are at their defaults, so one of them may be missing."""
     if status.completion_time is not None and status.phase not in AT_THE_END:
-        yield f"status.phase is missing or {status.phase}, and status.completionTime {status.completion_time}"
+        yield f"status.phase is {_or_missing(status.phase)}, and status.completionTime {status.completion_time}"
     if status.phase is Phase.PREFLIGHT and not status.preflight_due:
-        yield f"status.phase is missing or {status.phase}, and nothing of the preflight is due"
+        yield f"status.phase is {_or_missing(status.phase)}, and nothing of the preflight is due"
     if status.phase in AFTER_THE_PREFLIGHT and status.preflight_due:
         due = phrases.listed([str(stage) for stage in status.preflight_due])
         yield f"status.preflightDue is missing or holds {due} in the phase {status.phase}"
@@ -119,7 +122,11 @@ def _the_phase_is_that_of_the_rest(_: MergeSearch, status: MergeSearchStatus) ->
 
 def _conditions_are_told(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     if not status.conditions and next(_origins(status), None) is not None:
-        yield "its status has records and no conditions"
+        yield "status.conditions is empty, though there are records"
+
+
+def _or_missing(phase: Phase) -> str:
+    return f"{phase} or missing" if phase is MergeSearchStatus().phase else phase
 
 
 def _placed(name: str, some: Sequence[Record]) -> Iterator[tuple[str, Record]]:

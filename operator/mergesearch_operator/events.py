@@ -56,7 +56,7 @@ def _of_phase(before: MergeSearchStatus, after: MergeSearchStatus) -> str:
     """A phase that has begun; after the preflight, what can be proven: it is not too late to take more samples."""
     said = summary.closing(after) if after.phase is Phase.CONFIRMING else ""
     provable = after.preflight.provable
-    if provable is not None and before.phase is Phase.PREFLIGHT:
+    if not said and provable is not None and before.preflight_due and not after.preflight_due:
         said = f"the preflight has passed: {provable}"
     return said or f"the search is in its phase {after.phase}"
 

@@ -16,7 +16,7 @@ import mergesearch
 import mergesearch_evaluator
 from mergesearch_evaluator.sandbox import linux, server, walls
 
-USER = 61440 + os.getpid() % 4096
+USER = 61436 + os.getpid() % 4096
 """Each its own, as the operator gives them to pods."""
 SOCKET = "socket"
 MOUNT = "sandbox"

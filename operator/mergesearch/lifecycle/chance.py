@@ -4,14 +4,22 @@ from mergesearch.search import power
 
 LEAST = 0.0001
 """What the comparison cannot tell from a smaller p: it draws 10,000 resamples, and counts one more."""
+MOST_DIGITS = 6
+"""More than that many resamples can tell apart."""
 
 
 def value(p: float) -> str:
-    """Two digits that count: `0.31`, `0.021`, `0.0002`; `<0.0001` where no resample was as extreme."""
+    """Two digits that count: `0.31`, `0.021`, `0.0002`; more where p would look like the level but is not; `<0.0001`
+    where no resample was as extreme.
+    """
     if p < LEAST:
         return f"<{LEAST:g}"
     digits = 2 if p >= 0.0995 else 3 if p >= 0.00995 else 4
-    return f"{p:.{digits}f}"
+    text = f"{p:.{digits}f}"
+    while float(text) == power.LEVEL != p and digits < MOST_DIGITS:
+        digits += 1
+        text = f"{p:.{digits}f}"
+    return text
 
 
 def equals(p: float) -> str:

@@ -485,7 +485,7 @@ def test_a_manifest_comes_back_with_every_default_of_the_models_but_those_that_o
 def test_a_preset_stays_as_it_was_written_and_is_read_as_on_one_machine(
     searches: Searches, objective: dict[str, Any]
 ) -> None:
-    sent = manifest(edits={"spec.objective": objective})
+    sent = manifest(edits={"spec.objective": objective, "spec.evaluator": {"allowCodeExecution": True}})
     stored = searches.create(sent).document
 
     for task in stored["spec"]["objective"].get("tasks", ()):

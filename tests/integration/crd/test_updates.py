@@ -86,10 +86,12 @@ REFUSED = (
         "spec.objective.tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acc"}]},
         told=["spec.objective", "cannot change", REMEDY]),
     Case("another preset", {"spec.objective.preset": "MBPP-MuSR"}, "minimal", before={
-        "spec.objective": {"preset": "MBPP-IFEval"}}, told=["spec.objective", "cannot change", REMEDY]),
+        "spec.objective": {"preset": "MBPP-IFEval"}, "spec.evaluator": {"allowCodeExecution": True}},
+        told=["spec.objective", "cannot change", REMEDY]),
     Case("the tasks of a preset in its place", {"spec.objective": {
         "tasks": [{"preset": "MBPP"}, {"preset": "IFEval"}]}}, "minimal", before={
-        "spec.objective": {"preset": "MBPP-IFEval"}}, told=["spec.objective", "cannot change", REMEDY]),
+        "spec.objective": {"preset": "MBPP-IFEval"}, "spec.evaluator": {"allowCodeExecution": True}},
+        told=["spec.objective", "cannot change", REMEDY]),
     Case("another name of one of two tasks", {"spec.objective.tasks[1].name": "c"}, "minimal", before={
         "spec.objective.tasks": [{"name": "a", "metric": "acc"}, {"name": "b", "metric": "acc"}]},
         told=["spec.objective", "cannot change", REMEDY]),

@@ -72,5 +72,7 @@ def test_a_status_of_a_newer_release_is_not_compared(resources: list[MergeSearch
     document = resources[0].to_document()
     document["status"]["version"] = 99
     (tmp_path / "newer.yaml").write_text(yaml.safe_dump(document))
-    with pytest.raises(GiveUpError, match=r"newer\.yaml: written by a newer release \(status version 99, this release"):
+    with pytest.raises(
+        GiveUpError, match=r"newer\.yaml: search .*: written by a newer release \(status version 99, this release"
+    ):
         compare([tmp_path / "newer.yaml"], "table")

@@ -138,7 +138,7 @@ def test_a_status_of_a_newer_release_is_left_to_that_one(resource: MergeSearch, 
     (tmp_path / "search.json").write_text(json.dumps(newer(resource)))
     known = "written by a newer release (status version 99, this release knows 1)"
     for path, words in (
-        (file, f"{file}: {known}; read it with that one"),
+        (file, f"{file}: search 'quick': {known}; read it with that one"),
         (tmp_path, f"{tmp_path}/search.json: {known}; use that one, or give another --state"),
     ):
         with pytest.raises(GiveUpError) as told:

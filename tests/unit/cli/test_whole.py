@@ -109,10 +109,10 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     ),
     "no phase": (
         status("phase"),
-        "status.phase is missing or Preflight, and status.completionTime 2026-01-01 00:",
+        "status.phase is Preflight or missing, and status.completionTime 2026-01-01 00:",
     ),
     "no start": (status("startTime"), "status.startTime is missing"),
-    "no conditions": (status("conditions"), "its status has records and no conditions"),
+    "no conditions": (status("conditions"), "status.conditions is empty, though there are records"),
     "a name of two lines": (
         setting("metadata", "name", to="a\nb"),
         "metadata.name is 'a\\nb', which holds more than letters and signs",
@@ -138,7 +138,8 @@ def test_what_is_not_whole_is_told_with_its_place_in_a_document_and_in_a_state_f
     file.write_text(yaml.safe_dump(document))
     kept.write_text(json.dumps(document))
     from_file = told(source.read, file, InvalidManifestError)
-    assert from_file.startswith(f"{file}: seems to be cut off or changed: ")
+    name = document["metadata"]["name"]
+    assert from_file.startswith(f"{file}: search {name!r}: seems to be cut off or changed: ")
     assert words in from_file
     assert from_file.endswith("`kubectl get mergesearch NAME -o yaml` prints one")
     for read in (source.read, lambda folder: StateFolder(folder).read()):
@@ -152,7 +153,7 @@ DUE = {
     "preflightDue": (
         "status.preflightDue is missing or holds PreflightCheckpoints and PreflightTasks in the phase Searching"
     ),
-    "phase": "status.phase is missing or Preflight, and nothing of the preflight is due",
+    "phase": "status.phase is Preflight or missing, and nothing of the preflight is due",
 }
 
 
@@ -206,7 +207,7 @@ def test_a_time_has_a_zone(complete: dict[str, Any], path: tuple[str | int, ...]
         file.write_text(written)
         message = told(source.read, file, InvalidManifestError)
         assert message == (
-            f"{file}: not understood by this release, or cut off: {words}; "
+            f"{file}: search 'quick': not understood by this release, or cut off: {words}; "
             "`kubectl get mergesearch NAME -o yaml` prints one"
         )
     (tmp_path / "search.json").write_text(json.dumps(document))

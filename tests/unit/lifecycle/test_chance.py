@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from mergesearch.contract import CompareRequest
 from mergesearch.lifecycle import chance
+from mergesearch.search import power
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,10 @@ from mergesearch.lifecycle import chance
         (0.314, "p = 0.31"),
         (0.0996, "p = 0.10"),
         (0.05, "p = 0.050"),
+        (0.0496, "p = 0.0496"),
+        (0.04999, "p = 0.04999"),
+        (0.0504, "p = 0.0504"),
+        (0.0512, "p = 0.051"),
         (0.0213, "p = 0.021"),
         (0.00996, "p = 0.010"),
         (0.0049, "p = 0.0049"),
@@ -26,6 +31,12 @@ from mergesearch.lifecycle import chance
 )
 def test_p_shows_the_digits_that_count(p: float, text: str) -> None:
     assert chance.equals(p) == text
+
+
+@given(st.integers(1, 10_001))
+def test_a_p_is_shown_on_its_side_of_the_level(counted: int) -> None:
+    p = counted / 10_001
+    assert (float(chance.value(p).lstrip("<")) < power.LEVEL) is (p < power.LEVEL)
 
 
 @given(st.floats(0, 1))

@@ -48,7 +48,7 @@ def test_parallelism_may_change_and_never_ends_what_runs(parallelism: int) -> No
 
 def test_a_status_of_a_newer_version_is_left_alone() -> None:
     bench = Bench(resource())
-    bench.status = MergeSearchStatus(version=STATUS_VERSION + 1)
+    bench.status = MergeSearchStatus(version=STATUS_VERSION + 1, start_time=bench.now)
     assert bench.step() is False
     assert bench.started == []
 

@@ -44,9 +44,9 @@ search computes bytes and memory of its own checkpoints, before anything is spen
   top too, and is given back when others need it.
 - **Seconds**: the slower of reading and writing, which overlap, and the sums:
   `max(read / read bandwidth, written / write bandwidth) + elements x checkpoints x merges x
-  {compiled:g} ns / processors`, where all is bfloat16, by the compiled kernel that the image holds; {numpy:g} ns elsewhere. A
-  merger that was built without that kernel takes {numpy:g} ns for all; `plan` does not look for it. The start of a pod, and
-  waiting for one, come on top.
+  {compiled:g} ns / processors`, where all is bfloat16, by the compiled kernel that the image holds; {numpy:g} ns
+  elsewhere. A merger that was built without that kernel takes {numpy:g} ns for all; `plan` does not look for it. The
+  start of a pod, and waiting for one, come on top.
 - **Slices** (`merger.slices`) share a pass by whole files: the largest part counts, and with more slices than files
   some have nothing to do, as the table says (`3 work`). Make the files small enough for all of them
   (`merge.maxShardSize`). They save time where each has a bandwidth of its own: on nodes that read from a parallel file

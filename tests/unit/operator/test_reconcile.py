@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mergesearch.api.resource import MergeSearch
 from mergesearch.api.status import MergeSearchStatus
+from mergesearch_cli import whole
 from mergesearch_operator import constants, faults, resources
 from mergesearch_operator.cluster import Key
 from unit.operator.documents import NOW, Document
@@ -90,6 +92,7 @@ def test_a_status_that_cannot_be_kept_stalls_the_search_once_and_nothing_is_acte
     stalled = status_of(cluster).stalled
     assert stalled is not None
     assert (stalled.reason, stalled.message) == (reason, "the API server does not take the status: words")
+    assert whole.lacking(MergeSearch.model_validate(cluster.document)) is None, "who wants to read it can"
     assert not cluster.jobs_there
 
     cluster.faults = lambda act: faults.RefusedError("words", code=code) if act == "PUT status" else None
