@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mergesearch.errors import InvalidRequestError
 from mergesearch.reasons import Reason
+from mergesearch_merger import findings
 from mergesearch_merger.layout import Layout
 
 
@@ -35,6 +36,7 @@ def resolve(own: tuple[int, int | None] | None, wanted: int) -> tuple[int, int] 
     if said not in (None, wanted) or index >= wanted:
         told = str(index) if said is None else f"{index}/{said}"
         raise InvalidRequestError(
-            f"slice {told}: the request is made for {wanted} slices", reason=Reason.MALFORMED_REQUEST
+            f"slice {told}: the request is made for {findings.counted(wanted, 'slice')}",
+            reason=Reason.MALFORMED_REQUEST,
         )
     return index, wanted

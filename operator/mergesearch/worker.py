@@ -107,18 +107,20 @@ def run(
     arguments = _parser(program, options).parse_args(argv)
     protocol = _take_standard_output()
     volumes = Volumes(dict(arguments.volume))
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop)
     try:
         if not arguments.serve:
             if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell leaves it for what runs behind it
-                signal.signal(signal.SIGINT, _interrupt)
+                signal.signal(signal.SIGINT, stop)
+            stop.working = True
             return _serve_once(handler, volumes, protocol)
         # Ctrl-C reaches the whole foreground group: what becomes of this process is its parent's decision.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(
             target=_die_with_parent, args=(int(os.environ.get(PARENT_VARIABLE) or os.getppid()),), daemon=True
         ).start()
-        return _serve(handler, volumes, sys.stdin, protocol)
+        return _serve(handler, volumes, sys.stdin, protocol, stop)
     except Interruption:
         return ExitCode.INTERRUPTED
 
@@ -211,9 +213,10 @@ def _publish_answer(document: str, volumes: Volumes, pointer: str, reports: Sequ
         print(f"the reports are on standard output only: {error}", file=sys.stderr)  # noqa: T201
 
 
-def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextIO) -> int:
+def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextIO, stop: "_Stop") -> int:
     for line in requests:
         if line.strip():
+            stop.working = True
             end = answer(
                 handler,
                 line,
@@ -224,6 +227,7 @@ def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextI
             _print(protocol, Answer(exit=end))
             if end.code == ExitCode.INTERRUPTED:
                 return end.code
+            stop.working = False
     return ExitCode.DONE
 
 
@@ -244,13 +248,21 @@ def _take_standard_output() -> TextIO:
     return protocol
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    # A second signal would cut off what tidies up after the first; whoever is out of patience has SIGKILL.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asked = f"asked to stop by {signal.Signals(number).name}"
-    os.write(2, f"{asked}\n".encode())
-    raise Interruption(asked)
+class _Stop:
+    """What a signal does that asks the process to stop."""
+
+    def __init__(self) -> None:
+        self.working = False
+        """On a request. The end of a process that waits for one is no interruption, and nothing for its log."""
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        # A second signal would cut off what tidies up after the first; whoever is out of patience has SIGKILL.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        asked = f"asked to stop by {signal.Signals(number).name}"
+        if self.working:
+            os.write(2, f"{asked}\n".encode())
+        raise Interruption(asked)
 
 
 def _die_with_parent(parent: int) -> None:

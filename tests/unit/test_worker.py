@@ -411,14 +411,23 @@ def test_a_library_that_swallows_whatever_goes_wrong_does_not_swallow_sigterm(re
     assert end.code == 143
 
 
-@pytest.mark.parametrize("document", [None, request("waits"), request("tidies-up")], ids=["idle", "busy", "tidying-up"])
+def test_the_log_of_a_process_without_work_says_nothing_of_its_end(resident: Resident) -> None:
+    resident.ask(request("a"))
+    assert resident.process.stderr is not None
+
+    resident.signal(signal.SIGTERM)
+
+    assert resident.process.wait(PATIENCE) == 143
+    assert resident.process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("document", [request("waits"), request("tidies-up")], ids=["busy", "tidying-up"])
 def test_the_log_of_a_process_that_was_asked_to_stop_twice_has_one_line_about_it(
-    resident: Resident, document: str | None
+    resident: Resident, document: str
 ) -> None:
     resident.ask(request("a"))
-    if document is not None:
-        resident.send(document)
-        assert resident.receive().progress is not None
+    resident.send(document)
+    assert resident.receive().progress is not None
     assert resident.process.stderr is not None
 
     resident.signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Which merge of a search is exported, and what is known of it; pure."""
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from mergesearch.api.resource import MergeSearch
@@ -14,6 +15,8 @@ from mergesearch.report.shapes import Summary
 
 SHOWN = 3
 """Candidates that a message names: those whose ids are most like what was asked for."""
+NUMBERED = re.compile(r"[cC]?([0-9]{1,9})")
+"""An id of a candidate, or how a person writes it."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,10 @@ def choose(resource: MergeSearch, candidate: str | None, place: Place = Place.CL
 
 def _winner(resource: MergeSearch, status: MergeSearchStatus, found: Summary) -> Record:
     if status.confirmed is None:
-        best = status.best
+        best, name = status.best, resource.metadata.name
         other = f"; the best so far is {best.id}: --candidate {best.id} exports that" if best is not None else ""
-        name = resource.metadata.name
+        if status.failed is not None:
+            raise _wrong(f"{name}: there is no winner, and there will be none. {found.verdict} {_instead(status)}")
         message = f"{name}: there is no winner yet. {found.verdict} Export it once it is complete{other}"
         raise InvalidManifestError(message, reason=Reason.NOT_YET)
     return _named(resource, status, status.confirmed.id)
@@ -118,11 +122,33 @@ def _named(resource: MergeSearch, status: MergeSearchStatus, candidate: str) -> 
     return record
 
 
+def _instead(status: MergeSearchStatus) -> str:
+    """What of a search without a winner can be exported."""
+    if status.best is not None:
+        return f"Its best candidate is {status.best.id}: --candidate {status.best.id} exports that, unconfirmed."
+    merges = _merges(status)
+    return f"Its merges can be exported, such as --candidate {merges[0]}." if merges else "It has no merge to export."
+
+
+def _merges(status: MergeSearchStatus) -> list[str]:
+    return [r.id for r in (*status.candidates, *status.baselines) if r.kind not in records.AS_THEY_ARE]
+
+
+def _nearest(wanted: str, merges: list[str]) -> list[str]:
+    """By their numbers where one was asked for, else by their letters."""
+    asked = NUMBERED.fullmatch(wanted)
+    numbers = {name: int(found[1]) for name in merges if (found := NUMBERED.fullmatch(name))}
+    if asked is not None and numbers:
+        number = int(asked[1])
+        return sorted(numbers, key=lambda name: (abs(numbers[name] - number), name))[:SHOWN]
+    return difflib.get_close_matches(wanted, merges, n=SHOWN, cutoff=0.0)
+
+
 def _there_are(status: MergeSearchStatus, wanted: str) -> str:
-    merges = [r.id for r in (*status.candidates, *status.baselines) if r.kind not in records.AS_THEY_ARE]
+    merges = _merges(status)
     if not merges:
         return "it has none so far"
-    near = difflib.get_close_matches(wanted, merges, n=SHOWN, cutoff=0.0)
+    near = _nearest(wanted, merges)
     if len(near) == len(merges):
         return f"it has {phrases.listed(near)}"
     return f"nearest of its {phrases.count(len(merges), 'merge')} are {phrases.listed(near)}"

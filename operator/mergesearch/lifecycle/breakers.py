@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from mergesearch.api.status import Decision, Record, RecordKind, RecordState
-from mergesearch.lifecycle import baselines, records, strategy
+from mergesearch.lifecycle import baselines, phrases, records, strategy
 from mergesearch.lifecycle.step import Step
 from mergesearch.reasons import Reason
 
@@ -25,7 +25,7 @@ def stall(step: Step) -> Step:
 def a_baseline_has_failed(step: Step) -> Decision | None:
     """The search would have nothing to beat and nothing to start from."""
     failed = [record for record in baselines.awaited(step.status) if record.state is RecordState.FAILED]
-    return Decision(reason=Reason.BASELINES_FAILED, message=_words("baselines", failed)) if failed else None
+    return Decision(reason=Reason.BASELINES_FAILED, message=_counted("baseline", failed)) if failed else None
 
 
 def too_many_have_failed(step: Step) -> Decision | None:
@@ -34,7 +34,7 @@ def too_many_have_failed(step: Step) -> Decision | None:
     allowed = step.spec.search.max_failures
     if len(failed) <= allowed:
         return None
-    message = f"{_words('candidates', failed)}; search.maxFailures is {allowed}"
+    message = f"{_counted('candidate', failed)}; search.maxFailures is {allowed}"
     return Decision(reason=Reason.TOO_MANY_FAILURES, message=message)
 
 
@@ -46,7 +46,7 @@ def the_same_reason_comes_again_and_again(step: Step) -> Decision | None:
         return None
     if len({record.reason for record in last}) > 1:
         return None
-    return Decision(reason=Reason.REPEATED_FAILURE, message=_words("candidates in a row", last))
+    return Decision(reason=Reason.REPEATED_FAILURE, message=_words(f"{len(last)} candidates in a row", last))
 
 
 def most_of_a_generation_has_failed(step: Step) -> Decision | None:
@@ -60,14 +60,15 @@ def most_of_a_generation_has_failed(step: Step) -> Decision | None:
     failed = [record for record in generation if record.state is RecordState.FAILED]
     if 2 * len(failed) <= len(generation):
         return None
-    where = f"of the {len(generation)} candidates of generation {generation[0].generation}"
-    return Decision(reason=Reason.GENERATION_FAILED, message=_words(where, failed))
+    number = (generation[0].generation or 0) + 1
+    counted = f"{len(failed)} of the {phrases.count(len(generation), 'candidate')} of generation {number}"
+    return Decision(reason=Reason.GENERATION_FAILED, message=_words(counted, failed))
 
 
 def a_confirmation_has_failed(step: Step) -> Decision | None:
     """Without it nothing is proven."""
     failed = [record for record in step.status.confirmations if record.state is RecordState.FAILED]
-    return Decision(reason=Reason.CONFIRMATION_FAILED, message=_words("confirmations", failed)) if failed else None
+    return Decision(reason=Reason.CONFIRMATION_FAILED, message=_counted("confirmation", failed)) if failed else None
 
 
 FACTS: tuple[Callable[[Step], Decision | None], ...] = (
@@ -94,9 +95,14 @@ def _when(record: Record) -> tuple[float, str]:
     return (record.finished_at.timestamp() if record.finished_at else 0.0, record.id)
 
 
-def _words(what: str, failed: list[Record] | tuple[Record, ...]) -> str:
+def _counted(what: str, failed: list[Record]) -> str:
+    return _words(phrases.count(len(failed), what), failed)
+
+
+def _words(counted: str, failed: list[Record] | tuple[Record, ...]) -> str:
     """How many have failed, the commonest reason, and one example."""
     reason, times = Counter(record.reason or Reason.UNEXPECTED for record in failed).most_common(1)[0]
     example = next(record for record in failed if (record.reason or Reason.UNEXPECTED) == reason)
     kind = "" if example.kind is RecordKind.SEARCH else f" ({example.kind})"
-    return f"{len(failed)} {what} failed, {times} of them with {reason}; {example.id}{kind}: {example.message}"
+    of_them = f", {times} of them" if len(failed) > 1 else ""
+    return f"{counted} failed{of_them} with {reason}; {example.id}{kind}: {example.message}"

@@ -5,6 +5,7 @@ are.
 """
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ SWATCH_DASHES = {
     role: ",".join(f"{1.4 * length:g}" for length in pattern) for role, (_, pattern) in plots.DASHES.items()
 }
 """The dashes of the drawing, for the legend beside it."""
+STALL = re.compile(r"^Stalled \((\w+)\):")
 STRONGEST = 45.0
 """Percent of colour in the darkest cell of a shaded table; its words have to stand out from it."""
 
@@ -72,6 +74,7 @@ def render(summary: Summary, findings: Findings) -> str:
     return page.render(
         summary=summary,
         headline=HEADLINES[summary.outcome],
+        sentence=_sentence(summary),
         curves=_curves(summary),
         dashes=SWATCH_DASHES,
         winner_role=Role.WINNER.value,
@@ -171,9 +174,19 @@ def _environment() -> jinja2.Environment:
     )
 
 
+def _sentence(summary: Summary) -> str:
+    """The verdict below a headline that says its first word already."""
+    said = summary.verdict.removeprefix(f"{HEADLINES[summary.outcome]}: ")
+    if said == summary.verdict:
+        return STALL.sub(r"\1:", said)
+    return said[:1].upper() + said[1:]
+
+
 def _curves(summary: Summary) -> tuple[str, ...]:
-    """One drawing for wide screens and paper, one for phones; the style sheet shows one of them."""
-    if not summary.evaluations and not summary.lines:
+    """One drawing for wide screens and paper, one for phones; the style sheet shows one of them. Nothing before the
+    first score of a candidate: baselines alone are no curve.
+    """
+    if all(one.fitness is None for one in summary.evaluations):
         return ()
     return (
         plots.fitness_curve(summary, canvas.WIDE, "curve-wide"),

@@ -101,7 +101,7 @@ def generations(summary: Summary) -> Table:
     facts = summary.optimizer.generations if summary.optimizer is not None else ()
     rows = [
         [
-            str(one.number),
+            str(one.number + 1),
             str(one.candidates),
             str(one.failed),
             "yes" if one.told else "no",
@@ -123,7 +123,7 @@ def evaluations(summary: Summary) -> Table:
             one.id,
             one.state.value if one.same_as is None else f"{one.state.value}, weights of {one.same_as}",
             str(one.number),
-            str(one.generation),
+            wording.NOTHING if one.generation is None else str(one.generation + 1),
             wording.score(one.fitness, summary.scale),
             wording.score(one.running_best, summary.scale),
             *_each(one.scores, tasks),

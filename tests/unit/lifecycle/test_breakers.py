@@ -23,7 +23,9 @@ def test_a_baseline_that_fails_for_good_stalls_the_search_before_it_begins() -> 
     status = bench.rest()
     assert status.phase is Phase.STALLED
     assert bench.condition("Stalled") == ("True", "BaselinesFailed")
-    assert "uniform" in status.stalled.message if status.stalled else False
+    assert status.stalled is not None
+    assert status.stalled.message.startswith("1 baseline failed with ")
+    assert "; uniform " in status.stalled.message
     assert not status.candidates
 
 
@@ -32,6 +34,8 @@ def test_a_generation_of_which_most_has_failed_is_not_told_and_stalls() -> None:
     status = bench.rest()
     assert bench.condition("Stalled")[0] == "True"
     assert len(status.candidates) == 4, "the next generation is not asked for"
+    assert status.stalled is not None
+    assert status.stalled.message.startswith("3 of the 4 candidates of generation 1 failed, 3 of them with ")
 
 
 def test_the_same_reason_three_times_in_a_row_stalls() -> None:

@@ -400,7 +400,7 @@ def test_without_a_number_of_its_own_one_process_merges_all(scene: Scene, whole:
 REFUSED = {
     "a number past the last": (own(3), COUNT, "slice 3: the request is made for 3 slices"),
     "of another number of slices": (own(0, 2), COUNT, "slice 0/2: the request is made for 3 slices"),
-    "of a request for one": (own(0, 2), 1, "slice 0/2: the request is made for 1 slices"),
+    "of a request for one": (own(0, 2), 1, "slice 0/2: the request is made for 1 slice"),
 }
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mergesearch.api.resource import MergeSearch
-from mergesearch.report import analysis, data, tables
+from mergesearch.report import analysis, data, exact, tables
 from mergesearch.report.shapes import Summary
 from mergesearch.report.summary import summarize
 from unit.report import histories
@@ -164,3 +164,9 @@ def test_ranges_of_samples_are_told_as_they_were_given_and_a_held_out_task_may_t
     assert asked(history, samples=ranges)[0][4] == "0 to 99 searched, 100 to 399 unseen"
     whole = tables.questions(summarize(with_status(history.resource, history.end)))
     assert whole.rows[2][4] == "all"
+
+
+def test_people_count_generations_from_1_as_the_console_does_and_files_from_0(complete: Summary) -> None:
+    assert [row[0] for row in tables.generations(complete).rows][:2] == ["1", "2"]
+    assert tables.evaluations(complete).rows[0][3] == "1"
+    assert {row[3] for row in exact.candidates(complete).rows if row[1] == "Search"} >= {"0"}
