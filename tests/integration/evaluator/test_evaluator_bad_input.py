@@ -187,23 +187,33 @@ def test_tasks_that_a_resident_process_holds_already_stay_what_they_were(
     assert evaluator.ask(tasks.evaluation(["two"], after, search=reference, engine=engine)).exit.code == 0
 
 
-def test_a_data_set_that_cannot_be_fetched_just_now_can_be_tried_again(
-    evaluator: process.ResidentProcess, volumes: Volumes, search: str
+@pytest.mark.parametrize(
+    ("raised", "passes"),
+    [
+        ('ConnectionError("reset by peer")', True),
+        ('ConnectionError("reset by peer (OfflineModeIsEnabled)")', False),
+        ('FileNotFoundError("reset by peer: it is a gated dataset on the Hub")', False),
+        ('ValueError("reset by peer: Couldn\'t find cache for it")', False),
+    ],
+    ids=["no network just now", "no network allowed", "no token", "not in the cache"],
+)
+def test_a_data_set_that_cannot_be_fetched_is_told_as_that_and_tried_again_where_that_may_pass(
+    evaluator: process.ResidentProcess, volumes: Volumes, search: str, raised: str, passes: bool
 ) -> None:
     folder = volumes["tasks"] / search
     folder.mkdir()
-    (folder / "hub.py").write_text('def load(**_):\n    raise ConnectionError("reset by peer")\n')
+    (folder / "hub.py").write_text(f"def load(**_):\n    raise {raised}\n")
     text = generate("remote").replace("dataset_path: json\n", "custom_dataset: !function hub.load\n")
     yaml("remote", text, None)(folder)
     engine = tasks.engine(include_paths=(contract.VolumePath(volume="tasks", path=search),))
     (report,) = evaluator.ask(tasks.preflight(tasks.question("remote", filter="none"), engine=engine)).reports
     assert isinstance(report, contract.PreflightTasksReport)
     assert report.failure is not None
-    assert (report.failure.reason, report.failure.transient) == ("DataSetUnreachable", True)
+    assert (report.failure.reason, report.failure.transient) == ("DataSetUnreachable", passes)
     task = tasks.task("remote", sizes={"remote": 4}, filter="none")
     reference = contract.SearchRef(name="soup", uid=search)
     done = evaluator.ask(tasks.evaluation(["one"], [task], search=reference, engine=engine))
-    assert (done.exit.code, done.exit.reason) == (75, "DataSetUnreachable"), done.exit.message
+    assert (done.exit.code, done.exit.reason) == (75 if passes else 64, "DataSetUnreachable"), done.exit.message
     assert "reset by peer" in done.exit.message
 
 
