@@ -86,7 +86,7 @@ def _space(request: PreflightCheckpointsRequest, output_bytes: int, free: int, p
         Finding(
             f"{files.WORKSPACE_VOLUME}: {findings.counted(request.outputs, 'merge')} of {output_bytes} bytes at once "
             f"(storage.maxPending, and the larger of storage.keepBest and search.confirm.finalists) need {whole}"
-            f"{there}; {free} are free, so {missing} are missing",
+            f"{there}; {free} bytes are free, so {missing} are missing",
             Reason.NO_SPACE,
         )
     ]

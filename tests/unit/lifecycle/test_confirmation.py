@@ -91,7 +91,7 @@ def test_too_few_documents_to_leave_any_unseen_stall_with_the_numbers() -> None:
     status = bench.rest()
     assert status.phase is Phase.STALLED
     assert status.stalled is not None
-    assert "400 of the 400 documents" in status.stalled.message
+    assert "all 400 documents of a, which leaves none unseen; at most 399" in status.stalled.message
     assert not bench.made(Stage.MERGE)
 
 

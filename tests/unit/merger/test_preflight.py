@@ -210,7 +210,7 @@ def test_space_is_asked_for_all_merges_that_may_lie_there_at_once(scene: Scene) 
     assert too_small.failure is not None
     assert (too_small.failure.reason, too_small.failure.transient) == (Reason.NO_SPACE, True)
     assert "4 merges" in too_small.failure.message
-    assert f"need {4 * one}; {3 * one} are free, so {one} are missing" in too_small.failure.message
+    assert f"need {4 * one}; {3 * one} bytes are free, so {one} are missing" in too_small.failure.message
 
 
 def test_merges_that_the_search_has_written_already_are_counted(scene: Scene) -> None:
@@ -222,7 +222,7 @@ def test_merges_that_the_search_has_written_already_are_counted(scene: Scene) ->
     assert asked(small, small.preflight().model_copy(update={"outputs": 2})).failure is None
     short = asked(replace(small, free=small.free - 7), small.preflight().model_copy(update={"outputs": 2})).failure
     assert short is not None
-    assert f"need {2 * one}, of which {written} are written; {small.free - 7} are free" in short.message
+    assert f"need {2 * one}, of which {written} are written; {small.free - 7} bytes are free" in short.message
     assert short.message.endswith(", so 7 are missing")
 
 
