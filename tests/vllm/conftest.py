@@ -78,6 +78,7 @@ def published(
     """That merge as `mergesearch export --with-weights` hands it out: a folder of the workspace."""
     claim = {"persistentVolumeClaim": {"claimName": "c"}}
     ready = {"type": "Ready", "status": "False", "reason": "Running", "observedGeneration": 1}
+    scored = {"state": "Scored", "fitness": 0.5, "scores": [0.5], "errors": [0.1]}
     resource = {
         "apiVersion": "mergesearch.io/v1alpha1",
         "kind": "MergeSearch",
@@ -88,7 +89,10 @@ def published(
             "objective": {"tasks": [{"name": "toy_reverse", "metric": "exact_match"}]},
         },
         "status": {
-            "baselines": [{"id": merge.id, "kind": "Uniform", "members": [0, 1, 2], "state": "Scored"}],
+            "startTime": "2026-01-01T00:00:00Z",
+            "phase": "Baselines",
+            "preflightDue": [],
+            "baselines": [{"id": merge.id, "kind": "Uniform", "members": [0, 1, 2]} | scored],
             "conditions": [ready | {"lastTransitionTime": "2026-01-01T00:00:00Z"}],
         },
     }
