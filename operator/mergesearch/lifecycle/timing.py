@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mergesearch.api import known_tasks, splits
 from mergesearch.api.spec import HeldOutTask, MergeSearchSpec
 from mergesearch.api.status import Stage
-from mergesearch.lifecycle import accounting
+from mergesearch.lifecycle import accounting, provable
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def confirmations(spec: MergeSearchSpec, counts: Counts) -> int:
 
 def search_samples(spec: MergeSearchSpec) -> int | None:
     """Samples of one evaluation of the search; None where only the preflight can count them."""
-    return _sum([search for search, _ in _splits(spec)])
+    return _sum([share.search for share in provable.expected(spec)])
 
 
 def unseen_samples(spec: MergeSearchSpec) -> int | None:
@@ -90,13 +90,9 @@ def _in_turn(count: int, lanes: int, batch: int) -> int:
     return min(count, math.ceil(math.ceil(count / batch) / lanes) * batch)
 
 
-def _splits(spec: MergeSearchSpec) -> list[tuple[int | None, int | None]]:
-    return [splits.of(task, known_tasks.documents(spec, task.name)) for task in spec.objective.tasks]
-
-
 def _unseen(spec: MergeSearchSpec) -> list[int | None]:
     held_out = [held_out_samples(spec, task) for task in spec.held_out.tasks]
-    return [*(unseen for _, unseen in _splits(spec)), *held_out]
+    return [*(share.unseen for share in provable.expected(spec)), *held_out]
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

@@ -1,7 +1,6 @@
 """The tables of a report as programs read them: every number as the search has it, in fractions, nothing rounded; pure.
 
-A cell without a number is empty. Task and checkpoint names stand in headers only behind a word of ours, so that no
-spreadsheet takes one for a formula.
+A cell without a number is empty. `tables.to_csv` sees to it that no spreadsheet takes a name for a formula.
 """
 
 from collections.abc import Iterator, Sequence

@@ -89,7 +89,7 @@ def render(summary: Summary, findings: Findings) -> str:
         learning=facts.learning(summary),
         cost=(*facts.cost(summary), *explanations.compute(findings.compute)),
         rebuild=facts.rebuild(summary),
-        exact=_exact(summary),
+        exact=_exact_weights(summary),
         questions=tables.questions(summary),
         documents=tables.documents(summary),
         downloads=_downloads(summary, findings),
@@ -194,7 +194,7 @@ def _curves(summary: Summary) -> tuple[str, ...]:
     )
 
 
-def _exact(summary: Summary) -> tables.Table:
+def _exact_weights(summary: Summary) -> tables.Table:
     """The inputs with the weights as they were merged, to the last digit."""
     known = {entry.checkpoint: entry.weight for entry in summary.weights}
     rows = [
