@@ -224,10 +224,10 @@ def _serve(handler: Handler, volumes: Volumes, requests: TextIO, protocol: TextI
                 lambda report: _print(protocol, Answer(report=report)),
                 lambda sentence: _print(protocol, Answer(progress=sentence)),
             )
+            stop.working = False  # before the parent can know it, who may ask to stop at once
             _print(protocol, Answer(exit=end))
             if end.code == ExitCode.INTERRUPTED:
                 return end.code
-            stop.working = False
     return ExitCode.DONE
 
 
