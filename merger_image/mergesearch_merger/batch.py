@@ -70,9 +70,15 @@ class Batch:
         """
         began = time.monotonic()
         try:
-            work, failures = self._merge(say)
+            kernel = kernels.choose([one.dtypes for one in self._prepared.read], self._dtype, self._limits)
+            work, failures = self._merge(kernel, say)
             merges = len(self._outputs)
-            cost = Cost((time.monotonic() - began) / merges, work.bytes_read // merges, memory.peak_bytes())
+            cost = Cost(
+                seconds=(time.monotonic() - began) / merges,
+                bytes_read=work.bytes_read // merges,
+                peak_bytes=memory.peak_bytes(),
+                kernel=kernel.name,
+            )
             for candidate, output, outcome, failure in zip(
                 self._prepared.candidates, self._outputs, work.outcomes, failures, strict=True
             ):
@@ -85,7 +91,7 @@ class Batch:
             for output in self._outputs:
                 output.discard()
 
-    def _merge(self, say: Progress) -> tuple[Pass, list[Failure | None]]:
+    def _merge(self, kernel: kernels.Choice, say: Progress) -> tuple[Pass, list[Failure | None]]:
         prepared, limits = self._prepared, self._limits
         self._allow_files()
         with Inputs(prepared.read, drop_cache=limits.drop_cache, system=limits.system) as inputs:
@@ -94,7 +100,6 @@ class Batch:
             compared = inputs.check_tied(tied) if tied is not None and self._writes(tied.embedding) else 0
             for output in self._outputs:
                 output.create()
-            kernel = kernels.choose([one.dtypes for one in prepared.read], self._dtype, limits)
             work = self._pass(inputs, kernel)
             say(progress.start(kernel.name, kernel.reason, len(work.jobs), len(prepared.read), self._budget.workers))
             self._run(work, say)

@@ -50,9 +50,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A candidate's share of what a pass took."""
+    """A candidate's share of what a pass took, and what summed in it."""
 
     seconds: float
     bytes_read: int
     peak_bytes: int
     """Resident memory of the process, so far."""
+    kernel: str
+    """As `kernels.Choice` names it; several with a comma between them where slices took different ones."""

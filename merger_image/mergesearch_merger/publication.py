@@ -1,5 +1,5 @@
-"""What lies beside the weights of a published merge, and what is reported of it. Pure but for what is installed
-and its versions, and for a warning that is said as well.
+"""What lies beside the weights of a published merge, and what is reported of it. Pure but for the versions
+of what is installed, and for a warning that is said as well.
 """
 
 from collections.abc import Collection, Mapping
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from mergesearch import files, fingerprint
 from mergesearch.contract import MergeCandidate, MergeReport, MergeRequest
 from mergesearch.worker import Progress
-from mergesearch_merger import companions, digests, dtypes, findings, kernels, layout
+from mergesearch_merger import companions, digests, findings, layout
 from mergesearch_merger import record as records
 from mergesearch_merger.prepared import Cost, Prepared
 from mergesearch_merger.settings import Settings
@@ -20,13 +20,13 @@ def record_of(
     shard_digests: Mapping[int, str],
     warnings: tuple[str, ...],
     limits: Settings,
+    kernel: str,
 ) -> records.MergeRecord:
-    """The content of merge.json; with digests where there is one for every shard."""
+    """The content of merge.json; with digests where there is one for every shard. `kernel` is what summed."""
     shards = tuple(
         records.ShardRecord(file=shard.name, bytes=shard.size, digest=shard_digests.get(number))
         for number, shard in enumerate(prepared.layout.shards)
     )
-    kernel = kernels.choose([one.dtypes for one in prepared.read], dtypes.OUTPUTS[request.dtype], limits)
     digested = [(shard.file, shard.bytes, shard.digest) for shard in shards if shard.digest is not None]
     return records.MergeRecord(
         request_hash=request.hash_of(candidate),
@@ -42,7 +42,7 @@ def record_of(
         shards=shards,
         weights_digest=digests.of_weights(digested) if len(digested) == len(shards) else None,
         warnings=warnings,
-        versions=records.versions(limits.device, kernel.name),
+        versions=records.versions(limits.device, kernel),
     )
 
 

@@ -59,7 +59,7 @@ class Whole:
         """Publish and report it. Raises OSError."""
         warnings = publication.warnings(candidate, self._prepared, outcome.unequal_buffers, self._say)
         record = publication.record_of(
-            self._request, candidate, self._prepared, outcome.shard_digests, warnings, self._limits
+            self._request, candidate, self._prepared, outcome.shard_digests, warnings, self._limits, cost.kernel
         )
         output.publish(
             publication.documents(self._request, self._prepared, record),

@@ -1,5 +1,6 @@
 """Several processes that share a merge: the same bytes, whatever dies, and one of them publishes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from mergesearch import contract, files, worker
 from mergesearch.contract import MergeReport, MergeRequest
 from mergesearch.errors import ExitCode
 from mergesearch.reasons import Reason
-from mergesearch_merger import inspection, layout
+from mergesearch_merger import compiled, inspection, layout
 from mergesearch_merger import slices as merger_slices
 from mergesearch_merger.layout import OutputTensor
 from mergesearch_merger.main import Merger
@@ -106,6 +107,17 @@ def test_the_last_slice_publishes_the_bytes_of_a_whole_merge(
     assert [len(one.reports) for one in answered] == [0, 0, 1]
     assert contents(scene.merged()) == whole
     assert scene.leftovers() == ["g0-0"]
+
+
+def test_its_record_names_all_that_summed(scene: Scene, tmp_path: Path) -> None:
+    request = keep(shared())
+    without = tmp_path / "no-library.so"
+
+    for index in range(COUNT):
+        scene.ask(request, replace(own(index), library=without) if index else own(index))
+
+    kernels = "compiled, numpy" if compiled.LIBRARY.is_file() else "numpy"
+    assert json.loads((scene.merged() / files.MERGE_RECORD).read_bytes())["versions"]["kernel"] == kernels
 
 
 def test_its_report_tells_of_all_slices(scene: Scene) -> None:
