@@ -67,11 +67,11 @@ def _scores_are_those_of_the_tasks(resource: MergeSearch, status: MergeSearchSta
                 yield f"{place}.{name} of {record.id} has {found} for {phrases.count(tasks, 'task')}"
 
 
-def _what_is_confirmed_is_there(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
+def _what_is_named_is_there(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
     known = {record.id for _, record in _origins(status)}
-    for place, record in _placed("confirmations", status.confirmations):
-        if record.id not in known:
-            yield f"{place} is of {record.id}, which is no baseline or candidate of the status"
+    for place, name in _named(status):
+        if name not in known:
+            yield f"{place} is of {name}, which is no baseline or candidate of the status"
 
 
 def _candidates_are_counted(_: MergeSearch, status: MergeSearchStatus) -> Iterator[str]:
@@ -139,12 +139,23 @@ def _origins(status: MergeSearchStatus) -> Iterator[tuple[str, Record]]:
     yield from _placed("candidates", status.candidates)
 
 
+def _named(status: MergeSearchStatus) -> Iterator[tuple[str, str]]:
+    """The id of a record, with the place that speaks of it."""
+    yield from ((place, record.id) for place, record in _placed("confirmations", status.confirmations))
+    if status.best is not None:
+        yield "status.best", status.best.id
+    if status.confirmed is not None:
+        yield "status.confirmed", status.confirmed.id
+        for index, gain in enumerate(status.confirmed.gains):
+            yield f"status.confirmed.gains[{index}]", gain.baseline
+
+
 FACTS: tuple[Fact, ...] = (
     _the_search_has_a_name,
     _records_say_what_they_are_made_of,
     _scores_are_those_of_the_tasks,
     _candidates_are_counted,
-    _what_is_confirmed_is_there,
+    _what_is_named_is_there,
     _candidates_have_an_algorithm,
     _what_was_found_first_is_of_this_spec,
     _the_phase_is_that_of_the_rest,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mergesearch.api.base import number_of
 from mergesearch.api.resource import MergeSearch
-from mergesearch.api.status import STATUS_VERSION, Confirmed, MergeSearchStatus, Phase, RecordState
+from mergesearch.api.status import Confirmed, MergeSearchStatus, Phase, RecordState
 from mergesearch.lifecycle import chance, phrases
 from mergesearch.report import advice, rows, wording
 from mergesearch.report.shapes import Outcome, Role, Row, Scale, Versus
@@ -42,13 +42,6 @@ class Facts:
 def verdict(facts: Facts) -> Verdict:
     """The first that holds."""
     return next((found for fact in FACTS if (found := fact(facts)) is not None), is_running(facts))
-
-
-def is_of_a_newer_release(facts: Facts) -> Verdict | None:
-    """Its fields may mean something else."""
-    if facts.status.version <= STATUS_VERSION:
-        return None
-    return Verdict(Outcome.NOT_STARTED, "A newer release has written this status: read it with that one.")
 
 
 def has_failed(facts: Facts) -> Verdict | None:
@@ -93,7 +86,6 @@ def has_not_started(facts: Facts) -> Verdict | None:
 
 
 FACTS: tuple[Callable[[Facts], Verdict | None], ...] = (
-    is_of_a_newer_release,
     has_failed,
     is_complete,
     is_stalled,

@@ -89,6 +89,18 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         status("confirmations", 1, "id", to="c0099"),
         "status.confirmations[1] is of c0099, which is no baseline or candidate of the status",
     ),
+    "a best candidate that is not there": (
+        status("best", "id", to="c0099"),
+        "status.best is of c0099, which is no baseline or candidate of the status",
+    ),
+    "a winner that is not there": (
+        status("confirmed", "id", to="c0099"),
+        "status.confirmed is of c0099, which is no baseline or candidate of the status",
+    ),
+    "a gain over nothing": (
+        status("confirmed", "gains", 0, "baseline", to="merge-worst"),
+        "status.confirmed.gains[0] is of merge-worst, which is no baseline or candidate of the status",
+    ),
     "fewer candidates than are counted": (
         status("candidates", 3),
         "status.counts knows 4 candidates, status.candidates holds 3",

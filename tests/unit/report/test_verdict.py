@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergesearch.api.status import STATUS_VERSION, Better, Decision, Gain, MergeSearchStatus, RecordKind
+from mergesearch.api.status import Better, Decision, Gain, MergeSearchStatus, RecordKind
 from mergesearch.lifecycle import proof
 from mergesearch.lifecycle.baselines import CONFIRMED_KINDS
 from mergesearch.reasons import Reason
@@ -215,11 +215,6 @@ def test_a_gain_is_claimed_exactly_if_no_comparison_leaves_room_for_chance(
 def test_before_the_first_step_it_has_not_started(history: History) -> None:
     assert summary_of(history, None).outcome is Outcome.NOT_STARTED
     assert summary_of(history, None).verdict == "The search has not started yet."
-
-
-def test_a_status_of_a_newer_release_is_not_interpreted(history: History) -> None:
-    newer = clear(history.end).model_copy(update={"version": STATUS_VERSION + 1})
-    assert "newer release" in summary_of(history, newer).verdict
 
 
 @pytest.mark.parametrize(
