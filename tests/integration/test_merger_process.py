@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,18 +57,38 @@ def run(
 
 
 @contextmanager
-def started(scene: Scene, request: Model, more: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
+def started(
+    scene: Scene, request: Model, more: Sequence[str] = (), log: int = subprocess.DEVNULL
+) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
         [*PROGRAM, *arguments(scene), *more],
         env=environment(request),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=log,
     )
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def nobody_reads() -> Iterator[tuple[int, int]]:
+    """A log that takes no byte until it is read, and its end for reading: a merge waits there with its first line,
+    when its files are made and nothing is in them yet.
+    """
+    source, log = os.pipe()
+    try:
+        os.set_blocking(log, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(log, bytes(1))
+        os.set_blocking(log, True)
+        yield log, source
+    finally:
+        os.close(log)
+        os.close(source)
 
 
 def merge_report(line: str) -> MergeReport:
@@ -184,7 +204,7 @@ def test_a_resident_merger_answers_one_request_after_the_other(scene: Scene) -> 
 
 
 LARGE = 2**26
-"""Elements of a tensor whose merge takes long enough to be killed in the middle."""
+"""Elements of a tensor whose merge takes long enough to be killed in the middle, as a rule."""
 
 
 def wait_for_temporary_weights(scene: Scene, pattern: str = f"{files.TEMPORARY_PREFIX}*/model.safetensors") -> None:
@@ -194,6 +214,20 @@ def wait_for_temporary_weights(scene: Scene, pattern: str = f"{files.TEMPORARY_P
     while not list(merges.glob(pattern)):
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def test_a_merge_that_is_killed_when_its_files_are_there_is_not_taken_for_finished(scene: Scene) -> None:
+    request = scene.request()
+
+    with nobody_reads() as (log, _), started(scene, request, log=log) as process:
+        wait_for_temporary_weights(scene)
+
+    assert process.returncode == -signal.SIGKILL
+    assert not scene.merged().exists()
+    ended = run(scene, request)
+    assert ended.returncode == ExitCode.DONE, ended.stderr
+    assert not merge_report(ended.stdout).reused
+    assert scene.leftovers() == ["g0-0"]
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
@@ -212,7 +246,6 @@ def test_a_killed_merge_leaves_nothing_that_looks_finished_and_the_next_run_tidi
 
     published = scene.merged().exists()
     assert published is (record.find_finished(scene.merged(), wanted) is not None)
-    assert not (published and delay == 0.0), "killed before it could finish, or this test shows nothing"
     ended = run(scene, request)
     assert ended.returncode == ExitCode.DONE, ended.stderr
     assert merge_report(ended.stdout).reused is published
@@ -220,11 +253,10 @@ def test_a_killed_merge_leaves_nothing_that_looks_finished_and_the_next_run_tidi
 
 
 def test_sigterm_ends_a_merge_with_143_and_removes_what_was_written(scene: Scene) -> None:
-    large_checkpoints(scene, "abc", LARGE)
-
-    with started(scene, scene.request()) as process:
+    with nobody_reads() as (log, source), started(scene, scene.request(), log=log) as process:
         wait_for_temporary_weights(scene)
         process.send_signal(signal.SIGTERM)
+        os.read(source, 2**20)
         code = process.wait(PATIENCE)
 
     assert code == ExitCode.INTERRUPTED
@@ -236,9 +268,9 @@ VICTIM = 1
 """The slice in the middle holds the large tensor, so it takes longest."""
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1])
+@pytest.mark.parametrize("delay", [None, 0.0, 0.05, 0.1], ids=["before it writes", "0", "0.05", "0.1"])
 def test_a_killed_slice_costs_its_own_work_only_and_the_bytes_are_those_of_a_whole_merge(
-    scene: Scene, tmp_path: Path, delay: float
+    scene: Scene, delay: float | None
 ) -> None:
     large_checkpoints(scene, "abc", LARGE)
     for name in "abc":
@@ -252,16 +284,19 @@ def test_a_killed_slice_costs_its_own_work_only_and_the_bytes_are_those_of_a_who
     request = scenes.a_request("abc", (0.5, 0.25, 0.25), slices=SLICES, max_shard_bytes=2**19)
 
     with ExitStack() as stack:
+        log, _ = stack.enter_context(nobody_reads())
+        logs = [log if index == VICTIM and delay is None else subprocess.DEVNULL for index in range(SLICES)]
         processes = [
-            stack.enter_context(started(scene, request, ["--slice", f"{index}/{SLICES}"])) for index in range(SLICES)
+            stack.enter_context(started(scene, request, ["--slice", f"{index}/{SLICES}"], logs[index]))
+            for index in range(SLICES)
         ]
         wait_for_temporary_weights(scene, f"*/.tmp-slice-{VICTIM}-*/*.safetensors")
-        time.sleep(delay)
+        time.sleep(delay or 0.0)
         processes[VICTIM].kill()
         codes = [process.wait(PATIENCE) for process in processes]
 
     assert [code for index, code in enumerate(codes) if index != VICTIM] == [ExitCode.DONE] * (SLICES - 1)
-    assert codes[VICTIM] == -signal.SIGKILL or delay > 0, "killed before it could finish, or this test shows nothing"
+    assert delay is not None or codes[VICTIM] == -signal.SIGKILL
     for index in range(SLICES):
         assert run(scene, request, more=["--slice", f"{index}/{SLICES}"]).returncode == ExitCode.DONE
     assert scene.leftovers() == ["g0-0"]
