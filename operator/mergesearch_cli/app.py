@@ -32,7 +32,8 @@ app = typer.Typer(
 )
 
 Manifest = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A manifest of one MergeSearch, as for `kubectl apply -f`.")
+    Path,
+    typer.Argument(metavar="FILE", help="A manifest of one MergeSearch, or - for standard input."),
 ]
 Volumes = Annotated[
     list[str] | None,

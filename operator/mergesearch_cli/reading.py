@@ -7,11 +7,9 @@ from rich.console import Console
 from mergesearch import files
 from mergesearch.api import manifest
 from mergesearch.api.resource import MergeSearch
-from mergesearch.errors import InvalidManifestError
-from mergesearch.reasons import Reason
 from mergesearch.report import summary
 from mergesearch.report.shapes import Summary
-from mergesearch_cli import shell, source, view
+from mergesearch_cli import shell, source, texts, view
 from mergesearch_cli.runner import Activity
 from mergesearch_cli.state import StateFolder
 
@@ -29,27 +27,22 @@ DOCUMENT = "This is the resource as it was printed; how the search stands now is
 
 
 def load(file: Path) -> MergeSearch:
-    """The manifest in a file. Raises InvalidManifestError with every problem."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise InvalidManifestError(f"{file}: cannot be read: {why}", reason=Reason.MALFORMED_REQUEST) from error
-    return manifest.load(text, str(file))
+    """The manifest in a file, or for `-` in standard input. Raises InvalidManifestError with every problem."""
+    return manifest.load(texts.read(file), texts.label(file))
 
 
 def validate(file: Path, console: Console) -> None:
     """Print that a manifest is good. Raises InvalidManifestError with every problem if it is not."""
-    resource = load(file)
-    spec = resource.spec
+    label, text = texts.label(file), texts.read(file)
+    spec = manifest.load(text, label).spec
     console.print(
-        f"{file}: valid; {len(spec.checkpoints)} checkpoints, {len(spec.objective.tasks)} held-in and "
+        f"{label}: valid; {len(spec.checkpoints)} checkpoints, {len(spec.objective.tasks)} held-in and "
         f"{len(spec.held_out.tasks)} held-out tasks, {spec.search.max_evaluations} evaluations",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
-    for advice in manifest.examine(file.read_text(encoding="utf-8")).advice:
+    for advice in manifest.examine(text).advice:
         console.print(f"advice: {advice}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -3,7 +3,6 @@ has printed.
 """
 
 import collections
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,9 @@ from mergesearch.errors import InvalidManifestError
 from mergesearch.lifecycle import phrases
 from mergesearch.reasons import Reason
 from mergesearch.report.advice import Place
-from mergesearch_cli import damage, whole
+from mergesearch_cli import damage, texts, whole
 from mergesearch_cli.state import StateFolder
 
-STDIN = Path("-")
 LONGEST_NAME = 63
 """Characters of a name that is shown; Kubernetes allows no more."""
 HOW = f"`kubectl get {base.KIND.lower()} NAME -o yaml` prints one"
@@ -67,30 +65,14 @@ def read(path: Path) -> Source:
     """What a state folder, a document or, for `-`, standard input holds. Raises InvalidManifestError; GiveUpError if a
     state folder is damaged, or a status is of a newer release.
     """
-    if path == STDIN:
-        return Source("standard input", _parsed(_typed(), "standard input"))
-    if path.is_dir():
+    if path.is_dir() and path != texts.STDIN:
         state = StateFolder(path)
         resource = state.read()
         if resource is None:
             raise _wrong(f"{path}: holds no search")
         return Source(str(path), (resource,), state)
-    return Source(str(path), _parsed(_text(path), str(path)))
-
-
-def _typed() -> str:
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        raise _wrong("standard input: cannot be read: not UTF-8") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise _wrong(f"{path}: cannot be read: {why}") from error
+    label = texts.label(path)
+    return Source(label, _parsed(texts.read(path), label))
 
 
 def _loader() -> Any:

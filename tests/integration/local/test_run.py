@@ -233,6 +233,15 @@ def test_the_command_line_prints_every_problem_of_a_manifest_and_exits_with_2(be
     assert "Traceback" not in done.stderr
 
 
+def test_a_manifest_may_come_on_standard_input(bench: Bench) -> None:
+    good = _command("validate", "-", stdin=bench.manifest.read_text())
+    bad = _command("validate", "-", stdin=bench.manifest.read_text().replace("checkpoints:", "checkpoint:"))
+    assert good.stdout.startswith("standard input: valid; ")
+    assert bad.returncode == CliExitCode.BAD_MANIFEST
+    assert bad.stderr.startswith("standard input: ")
+    assert "did you mean checkpoints?" in bad.stderr
+
+
 def test_status_prints_the_whole_resource(bench: Bench) -> None:
     bench.run()
     done = _command("status", str(bench.state.folder), "-o", "json")
@@ -262,9 +271,10 @@ def test_the_help_lists_the_exit_codes() -> None:
     assert "130 interrupted" in " ".join(done.stdout.split())
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-P", "-m", "mergesearch_cli.app", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"})
+    environment = {**os.environ, "COLUMNS": "160"}
+    return subprocess.run(program, capture_output=True, text=True, check=False, env=environment, input=stdin)
 
 
 def _wait_for(bench: Bench, process: subprocess.Popen[str], field: str) -> None:
