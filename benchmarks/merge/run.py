@@ -7,6 +7,7 @@ what is there. README.md says what is measured and how.
 """
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +63,8 @@ class Plan:
 def main() -> None:
     """Measure, then print."""
     arguments = _arguments()
+    # What a tool runs once before it is measured leaves its bytecode, as an image has it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     work = arguments.work.resolve()
     out = arguments.out or work / "results"
     for folder in (work, out):
