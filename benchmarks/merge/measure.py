@@ -76,14 +76,14 @@ class Bench:
         )
 
     def seconds_to_weights(self, tool: str, folders: Sequence[Path]) -> float:
-        """From the start of the process until the disk has given it weights; all else comes from the cache."""
+        """From the start of the process until the cache holds some of its weights, of which it held none."""
         command = self._command_in(tool, folders, records.COLD, 1)
         began = time.monotonic()
         process = subprocess.Popen(
             command.words, env=command.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            while _read_bytes(process.pid) < FIRST_BYTES:
+            while cache.resident(_weights(folders)) < FIRST_BYTES:
                 if process.poll() is not None:
                     raise RuntimeError(f"{tool} ended before it had read {FIRST_BYTES} bytes: inputs are too small")
                 time.sleep(LOOK_SECONDS)
@@ -149,10 +149,3 @@ class Bench:
 
 def _weights(folders: Sequence[Path]) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
-
-
-def _read_bytes(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
-        if line.startswith("read_bytes:"):
-            return int(line.split()[1])
-    return 0

@@ -63,7 +63,7 @@ class Plan:
 def main() -> None:
     """Measure, then print."""
     arguments = _arguments()
-    # What a tool runs once before it is measured leaves its bytecode, as an image has it.
+    # Whatever is started first leaves its bytecode for the others, as an image has it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     work = arguments.work.resolve()
     out = arguments.out or work / "results"
