@@ -46,8 +46,8 @@ class SliceRecord(Model):
     seconds: float
     bytes_read: int
     peak_bytes: int
-    kernel: str = ""
-    """What summed; empty in a slice of a release that did not say so."""
+    kernel: str
+    """What summed."""
 
 
 class Parts:

@@ -92,7 +92,7 @@ class Sliced:
             seconds=max(record.seconds for record in found),
             bytes_read=sum(record.bytes_read for record in found),
             peak_bytes=max(record.peak_bytes for record in found),
-            kernel=", ".join(sorted({record.kernel for record in found if record.kernel})),
+            kernel=", ".join(sorted({record.kernel for record in found if record.shards})),
         )
         whole = self._whole.output(candidate)
         try:

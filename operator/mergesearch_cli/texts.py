@@ -1,6 +1,5 @@
 """The text of a file that a person names, or of standard input."""
 
-import sys
 from pathlib import Path
 
 from mergesearch.api.problem import one_line
@@ -18,7 +17,8 @@ def label(path: Path) -> str:
 def read(path: Path) -> str:
     """The text. Raises InvalidManifestError."""
     try:
-        return sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8")
+        with open(0 if path == STDIN else path, encoding="utf-8", closefd=path != STDIN) as file:
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         message = one_line(f"{label(path)}: cannot be read: {why}")

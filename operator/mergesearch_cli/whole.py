@@ -140,7 +140,8 @@ def _origins(status: MergeSearchStatus) -> Iterator[tuple[str, Record]]:
 
 
 def _named(status: MergeSearchStatus) -> Iterator[tuple[str, str]]:
-    """The id of a record, with the place that speaks of it."""
+    """Places that speak of a record, each with its id."""
+    yield from (("status.pareto", name) for name in status.pareto)
     yield from ((place, record.id) for place, record in _placed("confirmations", status.confirmations))
     if status.best is not None:
         yield "status.best", status.best.id
@@ -148,6 +149,8 @@ def _named(status: MergeSearchStatus) -> Iterator[tuple[str, str]]:
         yield "status.confirmed", status.confirmed.id
         for index, gain in enumerate(status.confirmed.gains):
             yield f"status.confirmed.gains[{index}]", gain.baseline
+        if status.confirmed.better is not None:
+            yield "status.confirmed.better", status.confirmed.better.id
 
 
 FACTS: tuple[Fact, ...] = (

@@ -252,7 +252,7 @@ def test_a_killed_merge_leaves_nothing_that_looks_finished_and_the_next_run_tidi
     assert scene.leftovers() == ["g0-0"]
 
 
-def test_sigterm_ends_a_merge_with_143_and_removes_what_was_written(scene: Scene) -> None:
+def test_sigterm_before_the_first_weights_ends_a_merge_with_143_and_removes_its_files(scene: Scene) -> None:
     with nobody_reads() as (log, source), started(scene, scene.request(), log=log) as process:
         wait_for_temporary_weights(scene)
         process.send_signal(signal.SIGTERM)
@@ -261,6 +261,17 @@ def test_sigterm_ends_a_merge_with_143_and_removes_what_was_written(scene: Scene
 
     assert code == ExitCode.INTERRUPTED
     assert scene.leftovers() == []
+
+
+def test_sigterm_amid_the_weights_removes_what_was_written_or_comes_too_late(scene: Scene) -> None:
+    large_checkpoints(scene, "abc", LARGE)
+
+    with started(scene, scene.request()) as process:
+        wait_for_temporary_weights(scene)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(PATIENCE)
+
+    assert (code, scene.leftovers()) in [(ExitCode.INTERRUPTED, []), (ExitCode.DONE, ["g0-0"])]
 
 
 SLICES = 3

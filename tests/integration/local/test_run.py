@@ -237,6 +237,7 @@ def test_a_manifest_may_come_on_standard_input(bench: Bench) -> None:
     good = _command("validate", "-", stdin=bench.manifest.read_text())
     bad = _command("validate", "-", stdin=bench.manifest.read_text().replace("checkpoints:", "checkpoint:"))
     assert good.stdout.startswith("standard input: valid; ")
+    assert _command("plan", "-", stdin=bench.manifest.read_text()).returncode == 0
     assert bad.returncode == CliExitCode.BAD_MANIFEST
     assert bad.stderr.startswith("standard input: ")
     assert "did you mean checkpoints?" in bad.stderr

@@ -1,8 +1,6 @@
 """Searches that a person names: folders, documents of kubectl, standard input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,15 +142,3 @@ def test_a_status_of_a_newer_release_is_left_to_that_one(resource: MergeSearch, 
         with pytest.raises(GiveUpError) as told:
             source.read(path)
         assert (told.value.message, told.value.reason) == (words, Reason.NEWER_STATUS)
-
-
-def test_standard_input_that_is_no_text_is_told_as_such() -> None:
-    command = [sys.executable, "-m", "mergesearch_cli.app", "status", "-"]
-    done = subprocess.run(
-        command,
-        input=b"\xff",
-        capture_output=True,
-        check=False,
-        env={"PYTHONUTF8": "0", "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8:strict"},
-    )
-    assert (done.returncode, done.stderr) == (2, b"standard input: cannot be read: not UTF-8\n")

@@ -101,6 +101,14 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         status("confirmed", "gains", 0, "baseline", to="merge-worst"),
         "status.confirmed.gains[0] is of merge-worst, which is no baseline or candidate of the status",
     ),
+    "a better choice that is not there": (
+        status("confirmed", "better", to={"id": "merge-worst"}),
+        "status.confirmed.better is of merge-worst, which is no baseline or candidate of the status",
+    ),
+    "a front with a stranger": (
+        status("pareto", to=["c0001", "c0099"]),
+        "status.pareto is of c0099, which is no baseline or candidate of the status",
+    ),
     "fewer candidates than are counted": (
         status("candidates", 3),
         "status.counts knows 4 candidates, status.candidates holds 3",
