@@ -33,8 +33,8 @@ def load(file: Path) -> MergeSearch:
 
 def validate(file: Path, console: Console) -> None:
     """Print that a manifest is good. Raises InvalidManifestError with every problem if it is not."""
-    label, text = texts.label(file), texts.read(file)
-    spec = manifest.load(text, label).spec
+    label, examined = texts.label(file), manifest.examine(texts.read(file))
+    spec = manifest.accepted(examined, label).spec
     console.print(
         f"{label}: valid; {len(spec.checkpoints)} checkpoints, {len(spec.objective.tasks)} held-in and "
         f"{len(spec.held_out.tasks)} held-out tasks, {spec.search.max_evaluations} evaluations",
@@ -42,7 +42,7 @@ def validate(file: Path, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    for advice in manifest.examine(text).advice:
+    for advice in examined.advice:
         console.print(f"advice: {advice}", markup=False, highlight=False, soft_wrap=True)
 
 

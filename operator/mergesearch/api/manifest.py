@@ -69,7 +69,11 @@ def load(text: str, source: str) -> MergeSearch:
 
     Raises InvalidManifestError, whose message lists every problem.
     """
-    examined = examine(text)
+    return accepted(examine(text), source)
+
+
+def accepted(examined: Examined, source: str) -> MergeSearch:
+    """The resource of an examined manifest. Raises InvalidManifestError, as `load` does."""
     if examined.resource is None:
         raise InvalidManifestError(report(examined.problems, source), reason=Reason.MALFORMED_REQUEST)
     return examined.resource
